@@ -1,0 +1,28 @@
+/** From a command line to an exit status. `run` takes the short way: it loads only what it needs, because it stands in front of
+ *  every command of an agent. */
+import type { Text } from "@sallyport/protocol";
+import { readLastArguments } from "@sallyport/shell-escalation";
+import { reportFailure } from "./failure.ts";
+
+/** Runs the last `argumentCount` arguments of this process. Never throws: a failure is one line on stderr and an exit status. */
+export async function runCli(argumentCount: number): Promise<number> {
+  const words = readLastArguments(argumentCount);
+  try {
+    return await dispatch(words);
+  } catch (error) {
+    return reportFailure(error);
+  }
+}
+
+async function dispatch(words: Text[]): Promise<number> {
+  if (words[0] === "run") {
+    const { parseRunArguments } = await import("./run-options.ts");
+    const given = parseRunArguments(words.slice(1));
+    if (given !== null) {
+      const { runCommand } = await import("./run-command.ts");
+      return await runCommand(given);
+    }
+  }
+  const { runOtherCommand } = await import("./other-commands.ts");
+  return await runOtherCommand(words.map((word) => (typeof word === "string" ? word : "\ufffd")));
+}

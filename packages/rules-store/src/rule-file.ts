@@ -1,0 +1,121 @@
+/** Reads one rules file, and only one that nobody else can have written: a rules file decides what leaves the sandbox. */
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
+import type { Stats } from "node:fs";
+import { dirname } from "node:path";
+import { limits, parseRules } from "@sallyport/exec-policy";
+import type { PrefixRule, RulesError } from "@sallyport/exec-policy";
+
+export interface RuleFile {
+  rules: PrefixRule[];
+  errors: RulesError[];
+}
+
+/** `followLinks` is for files that a person named. Never throws: what is wrong is in `errors`. */
+export function readRuleFile(path: string, followLinks: boolean): RuleFile {
+  const folder = folderProblem(dirname(path));
+  if (folder !== null) return broken(path, folder);
+  let descriptor: number;
+  try {
+    // Without blocking: opening a named pipe would wait for a writer.
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | (followLinks ? 0 : constants.O_NOFOLLOW));
+  } catch (error) {
+    return broken(path, {
+      text: `the file cannot be read (${errorCode(error)})`,
+      expected: "a file that you may read",
+    });
+  }
+  try {
+    return readOpened(path, descriptor);
+  } catch (error) {
+    return broken(path, { text: `the file cannot be read (${errorCode(error)})`, expected: "a regular file" });
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+interface Problem {
+  text: string;
+  expected: string;
+}
+
+function readOpened(path: string, descriptor: number): RuleFile {
+  // Judged on the descriptor that is read from, so that no other file can take the name in between.
+  const stats = fstatSync(descriptor);
+  if (!stats.isFile()) return broken(path, { text: "this is not a regular file", expected: "a regular file" });
+  const shared = ownershipProblem(stats, "the file");
+  if (shared !== null) return broken(path, shared);
+  const bytes = readUpTo(descriptor, limits.fileSize + 1);
+  if (bytes.length > limits.fileSize) {
+    return broken(path, { text: "the file is too large", expected: `at most ${limits.fileSize} bytes` });
+  }
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return broken(path, notUtf8(bytes));
+  }
+  return parseRules(text, path);
+}
+
+function readUpTo(descriptor: number, length: number): Buffer {
+  const buffer = Buffer.alloc(length);
+  let filled = 0;
+  for (;;) {
+    const count = readSync(descriptor, buffer, filled, length - filled, null);
+    filled += count;
+    if (count === 0 || filled === length) return buffer.subarray(0, filled);
+  }
+}
+
+function notUtf8(bytes: Buffer): Problem & { line: number } {
+  // The line of the first undecodable byte: decode line by line, as a newline never is part of a longer character.
+  let line = 1;
+  for (let start = 0; start < bytes.length; line += 1) {
+    const newline = bytes.indexOf(10, start);
+    const end = newline === -1 ? bytes.length : newline + 1;
+    const part = bytes.subarray(start, end);
+    if (!Buffer.from(part.toString("utf8"), "utf8").equals(part)) break;
+    start = end;
+  }
+  return { text: "bytes that are not valid UTF-8", expected: "text in UTF-8", line };
+}
+
+/** The folder too: who can rename in it can replace the file. In a sticky one, such as /tmp, only owners can. */
+export function folderProblem(path: string): Problem | null {
+  let stats: Stats;
+  try {
+    stats = statSync(path);
+  } catch (error) {
+    return { text: `its folder cannot be looked at (${errorCode(error)})`, expected: "a folder that you may read" };
+  }
+  if (!stats.isDirectory()) return { text: "its folder is not a folder", expected: "a folder" };
+  if ((stats.mode & 0o1000) !== 0) {
+    return ownerProblem(stats, "its folder");
+  }
+  return ownershipProblem(stats, "its folder");
+}
+
+function ownerProblem(stats: Stats, what: string): Problem | null {
+  const self = process.geteuid?.() ?? stats.uid;
+  if (stats.uid === 0 || stats.uid === self) return null;
+  return { text: `${what} belongs to user ${stats.uid}`, expected: `user ${self} or root as its owner` };
+}
+
+function ownershipProblem(stats: Stats, what: string): Problem | null {
+  const owner = ownerProblem(stats, what);
+  if (owner !== null || (stats.mode & 0o022) === 0) return owner;
+  const mode = (stats.mode & 0o7777).toString(8).padStart(4, "0");
+  return {
+    text: `${what} can be written by others (mode ${mode})`,
+    expected: "only its owner to write it: chmod go-w",
+  };
+}
+
+export function broken(path: string, problem: Problem & { line?: number }): RuleFile {
+  const { text, expected, line = 1 } = problem;
+  return { rules: [], errors: [{ file: path, line, column: 1, text, expected, excerpt: "" }] };
+}
+
+export function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}

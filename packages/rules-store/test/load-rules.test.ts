@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { isSallyportError } from "@sallyport/supervisor";
+import { loadRules } from "../src/index.ts";
+import type { LoadRulesOptions } from "../src/index.ts";
+
+function makeHome(context: TestContext, files: Record<string, string>): string {
+  const home = mkdtempSync(join(tmpdir(), "rules-store-"));
+  context.after(() => rmSync(home, { recursive: true }));
+  mkdirSync(join(home, "rules"), { mode: 0o700 });
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(home, name), text, { mode: 0o600 });
+  return home;
+}
+
+function problems(options: LoadRulesOptions): { message: string; count: number } {
+  try {
+    loadRules(options);
+  } catch (error) {
+    assert.ok(isSallyportError(error));
+    assert.equal(error.code, "RULES_INVALID");
+    assert.ok(Array.isArray(error.data["errors"]));
+    return { message: error.message, count: error.data["errors"].length };
+  }
+  return { message: "none", count: 0 };
+}
+
+const rule = 'prefix_rule(["ls"])\n';
+
+test("loadRules() reads the home's files sorted, then the named ones, and remembers their origin", (context) => {
+  const home = makeHome(context, { "rules/b.rules": rule, "rules/a.rules": rule, "extra.rules": rule });
+  const at = { line: 1, column: 1 };
+  const common = { program: "ls", rest: [], decision: "allow", escalate: false, env: [] };
+  assert.deepEqual(loadRules({ home, files: [join(home, "extra.rules")], discover: true }), {
+    files: [
+      { path: join(home, "rules/a.rules"), origin: "user" },
+      { path: join(home, "rules/b.rules"), origin: "user" },
+      { path: join(home, "extra.rules"), origin: "flag" },
+    ],
+    rules: [
+      { ...common, at: { file: join(home, "rules/a.rules"), ...at }, origin: "user" },
+      { ...common, at: { file: join(home, "rules/b.rules"), ...at }, origin: "user" },
+      { ...common, at: { file: join(home, "extra.rules"), ...at }, origin: "flag" },
+    ],
+  });
+});
+
+test("loadRules() takes only regular files that end in .rules from the home", (context) => {
+  const home = makeHome(context, {
+    "rules/.x.rules": rule,
+    "rules/.rules": "!",
+    "rules/a.RULES": "!",
+    "rules/a.txt": "!",
+    real: "!",
+  });
+  symlinkSync(join(home, "real"), join(home, "rules/link.rules"));
+  mkdirSync(join(home, "rules/folder.rules"));
+  assert.deepEqual(loadRules({ home, files: [], discover: true }).files, [
+    { path: join(home, "rules/.x.rules"), origin: "user" },
+  ]);
+});
+
+test("loadRules() follows a link that a person named", (context) => {
+  const home = makeHome(context, { real: rule });
+  symlinkSync(join(home, "real"), join(home, "link"));
+  assert.equal(loadRules({ home, files: [join(home, "link")], discover: false }).rules.length, 1);
+});
+
+test("loadRules() needs no rules folder and reads none without discover", (context) => {
+  const home = makeHome(context, { "rules/a.rules": "broken" });
+  const nothing = { rules: [], files: [] };
+  assert.deepEqual(loadRules({ home, files: [], discover: false }), nothing);
+  assert.deepEqual(loadRules({ home: join(home, "missing"), files: [], discover: true }), nothing);
+});
+
+test("loadRules() reports the first problem in one line and all of them in data", (context) => {
+  const home = makeHome(context, {
+    "rules/a.rules": "prefix_rule([])\nx = 1\n",
+    "rules/b.rules": rule,
+    "rules/c.rules": "!",
+  });
+  assert.deepEqual(problems({ home, files: [], discover: true }), {
+    message: `${join(home, "rules/a.rules")}:1:13: invalid pattern element: pattern cannot be empty, expected at least the program`,
+    count: 3,
+  });
+});
+
+test("loadRules() refuses what it cannot read", (context) => {
+  const home = makeHome(context, {
+    "latin1.rules": "",
+    "large.rules": "#".repeat(1_048_577),
+    "full.rules": "#".repeat(1_048_576),
+  });
+  writeFileSync(join(home, "latin1.rules"), Buffer.from("# ok\n# \xe9\n", "latin1"));
+  const tryFile = (name: string): string =>
+    problems({ home, files: [join(home, name)], discover: false }).message.replace(home, "~");
+  assert.deepEqual(["missing.rules", "rules", "latin1.rules", "large.rules", "full.rules"].map(tryFile), [
+    "~/missing.rules:1:1: the file cannot be read (ENOENT), expected a file that you may read",
+    "~/rules:1:1: this is not a regular file, expected a regular file",
+    "~/latin1.rules:2:1: bytes that are not valid UTF-8, expected text in UTF-8",
+    "~/large.rules:1:1: the file is too large, expected at most 1048576 bytes",
+    "none",
+  ]);
+});
+
+test("loadRules() refuses a rules folder that is a file", (context) => {
+  const home = makeHome(context, {});
+  rmSync(join(home, "rules"), { recursive: true });
+  writeFileSync(join(home, "rules"), rule);
+  assert.deepEqual(problems({ home, files: [], discover: true }), {
+    message: `${join(home, "rules")}:1:1: the folder cannot be read (ENOTDIR), expected a folder of .rules files`,
+    count: 1,
+  });
+});
+
+test("loadRules() refuses files and folders that others can write", (context) => {
+  const home = makeHome(context, { "rules/a.rules": rule });
+  const load = (): string => problems({ home, files: [], discover: true }).message.replaceAll(home, "~");
+  const outcomes = ["rules/a.rules", "rules", "."].flatMap((name) =>
+    [0o720, 0o702, 0o700].map((mode) => {
+      chmodSync(join(home, name), mode);
+      return load();
+    }),
+  );
+  const expected = "expected only its owner to write it: chmod go-w";
+  assert.deepEqual(outcomes, [
+    `~/rules/a.rules:1:1: the file can be written by others (mode 0720), ${expected}`,
+    `~/rules/a.rules:1:1: the file can be written by others (mode 0702), ${expected}`,
+    "none",
+    `~/rules:1:1: the folder can be written by others (mode 0720), ${expected}`,
+    `~/rules:1:1: the folder can be written by others (mode 0702), ${expected}`,
+    "none",
+    `~:1:1: the folder can be written by others (mode 0720), ${expected}`,
+    `~:1:1: the folder can be written by others (mode 0702), ${expected}`,
+    "none",
+  ]);
+});
+
+const skipOwner = process.geteuid?.() === 0 ? false : "needs root to give a file to somebody else";
+
+test("loadRules() refuses a file of another user", { skip: skipOwner }, (context) => {
+  const home = makeHome(context, { "rules/a.rules": rule });
+  const path = join(home, "rules/a.rules");
+  assert.equal(problems({ home, files: [], discover: true }).message, "none");
+  chownSync(path, 12345, 0);
+  assert.equal(
+    problems({ home, files: [], discover: true }).message,
+    `${path}:1:1: the file belongs to user 12345, expected user 0 or root as its owner`,
+  );
+});

@@ -1,0 +1,7 @@
+/** The public surface of @sallyport/sandbox: from a sandbox policy to the wall around one command. */
+export { planWall } from "./plan-wall.ts";
+export type { PlanOptions } from "./plan-wall.ts";
+export type { SandboxPolicy, WallPlan } from "./policy.ts";
+export { defaultDenyRead } from "./deny-read.ts";
+export { findBubblewrap } from "./bubblewrap.ts";
+export type { Bubblewrap } from "./bubblewrap.ts";

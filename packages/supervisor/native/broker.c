@@ -1,0 +1,839 @@
+/*   Node                     broker                      inside
+ *     | -- LAUNCH -------------> | -- bubblewrap, init ------> |
+ *     | <------------- STARTED - | <- the filter's listener -- |
+ *     | <---------------- EXEC - | <- execve, it waits ------- |
+ *     | -- VERDICT ------------> | -- continue, or stand-in -> |
+ *     | <------------ EXEC_END - | <- process gone ----------- |
+ *     | <--------------- ENDED - | (the tree is gone)          |
+ *
+ * When Node disappears the control socket ends, and so does the whole tree. */
+#define _GNU_SOURCE
+#include "broker.h"
+#include "filter.h"
+#include "kernel-report.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    CONTROL_FD = 3,
+    FLUSH_DELAY_MS = 5,
+    OUT_LIMIT = 1024 * 1024, /* above this no new exec is taken up until Node has read */
+    TREE_TIMEOUT_MS = 5000,
+};
+
+struct broker broker = {
+    .control = {SOURCE_CONTROL, CONTROL_FD},
+    .signals = {SOURCE_SIGNALS, -1},
+    .init = {SOURCE_INIT, -1},
+    .terminal = {SOURCE_TERMINAL, -1},
+    .timer = {SOURCE_TIMER, -1},
+    .stand_in_fd = -1,
+    .saved_terminal_fd = -1,
+};
+
+/* --- sources --- */
+
+void watch_source(struct source *source, uint32_t events) {
+    struct epoll_event event = {events, {.ptr = source}};
+    if (epoll_ctl(broker.epoll_fd, EPOLL_CTL_ADD, source->fd, &event) != 0)
+        die("watching a descriptor: %s", strerror(errno));
+}
+
+void close_source(struct source *source) {
+    if (source->fd >= 0)
+        (void)epoll_ctl(broker.epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+    cleanup_fd(&source->fd);
+}
+
+static void set_delay(const struct source *timer, uint64_t delay_ms) {
+    struct itimerspec when = {.it_value = {(time_t)(delay_ms / 1000), (long)(delay_ms % 1000) * 1000000}};
+    (void)timerfd_settime(timer->fd, 0, &when, NULL);
+}
+
+/* --- a pty of our own --- */
+
+static void watch_terminal(void) {
+    if (broker.terminal.fd < 0)
+        return;
+    struct epoll_event event = {(broker.listeners_paused ? 0U : (uint32_t)EPOLLIN) |
+                                    (broker.typed.length > 0 ? (uint32_t)EPOLLOUT : 0U),
+                                {.ptr = &broker.terminal}};
+    (void)epoll_ctl(broker.epoll_fd, EPOLL_CTL_MOD, broker.terminal.fd, &event);
+}
+
+/* Types as much as the pty takes; the rest waits until the program has read. */
+static void type_input(void) {
+    while (broker.typed.length > 0) {
+        ssize_t written = broker.terminal.fd < 0
+                              ? (ssize_t)broker.typed.length
+                              : RETRY(write(broker.terminal.fd, broker.typed.data, broker.typed.length));
+        if (written <= 0)
+            break;
+        buffer_drop(&broker.typed, (size_t)written);
+    }
+    watch_terminal();
+}
+
+/* False when there is nothing to read. */
+static bool read_terminal(void) {
+    uint8_t bytes[16384];
+    ssize_t got = RETRY(read(broker.terminal.fd, bytes, sizeof bytes));
+    if (got <= 0) {
+        if (got == 0 || errno != EAGAIN)
+            close_source(&broker.terminal); /* EIO: the last slave is closed */
+        return false;
+    }
+    size_t frame = buffer_begin_frame(&broker.out, FRAME_OUTPUT);
+    buffer_string(&broker.out, bytes, (size_t)got);
+    buffer_end_frame(&broker.out, frame);
+    return true;
+}
+
+/* --- frames to Node --- */
+
+/* The end of an exec hurries nobody. It waits for the next frame that does, or a few milliseconds, so that a shell that
+ * starts one program after the other wakes Node once for each and not twice.
+ * Returns how long the loop may sleep, in milliseconds. */
+static int flush_what_hurries(void) {
+    if (broker.out.length > 0 && broker.out.length == broker.unhurried) {
+        uint64_t now = monotonic_ms();
+        if (broker.flush_at_ms == 0)
+            broker.flush_at_ms = now + FLUSH_DELAY_MS;
+        if (now < broker.flush_at_ms)
+            return (int)(broker.flush_at_ms - now);
+    }
+    flush_control();
+    return -1;
+}
+
+void flush_control(void) {
+    broker.unhurried = 0;
+    broker.flush_at_ms = 0;
+    while (broker.out.length > 0 && !broker.node_gone) {
+        ssize_t sent = RETRY(send(CONTROL_FD, broker.out.data, broker.out.length, MSG_NOSIGNAL | MSG_DONTWAIT));
+        if (sent < 0 && errno != EAGAIN) {
+            broker.node_gone = true;
+            break;
+        }
+        if (sent < 0)
+            break;
+        buffer_drop(&broker.out, (size_t)sent);
+    }
+    if (broker.node_gone)
+        buffer_free(&broker.out);
+    bool wants = broker.out.length > 0;
+    if (wants != broker.control_writable) {
+        struct epoll_event event = {EPOLLIN | (wants ? (uint32_t)EPOLLOUT : 0U), {.ptr = &broker.control}};
+        (void)epoll_ctl(broker.epoll_fd, EPOLL_CTL_MOD, CONTROL_FD, &event);
+        broker.control_writable = wants;
+    }
+    if ((broker.out.length > OUT_LIMIT) != broker.listeners_paused) {
+        pause_listeners(broker.out.length > OUT_LIMIT);
+        watch_terminal();
+    }
+}
+
+void send_exec_end(uint64_t request_id, int how, bool known, int status) {
+    if (request_id == 0)
+        return;
+    bool only_unhurried = broker.unhurried == broker.out.length;
+    size_t frame = buffer_begin_frame(&broker.out, FRAME_EXEC_END);
+    buffer_u64(&broker.out, request_id);
+    buffer_u8(&broker.out, (uint8_t)how);
+    buffer_u8(&broker.out, known);
+    buffer_i32(&broker.out, status);
+    buffer_u64(&broker.out, wall_clock_ms());
+    buffer_end_frame(&broker.out, frame);
+    if (only_unhurried)
+        broker.unhurried = broker.out.length;
+}
+
+static void send_failed(const char *stage, int error) {
+    size_t frame = buffer_begin_frame(&broker.out, FRAME_FAILED);
+    buffer_string(&broker.out, stage, strlen(stage));
+    buffer_i32(&broker.out, error);
+    buffer_string(&broker.out, broker.probed, strlen(broker.probed));
+    buffer_end_frame(&broker.out, frame);
+}
+
+static void send_started(pid_t pid) {
+    if (broker.started)
+        return;
+    broker.started = true;
+    size_t frame = buffer_begin_frame(&broker.out, FRAME_STARTED);
+    buffer_i32(&broker.out, pid);
+    buffer_end_frame(&broker.out, frame);
+}
+
+/* --- starting --- */
+
+/* Sockets that stand outside for the probe to aim at. They stay open until the broker ends. */
+static void open_probe_targets(struct probe_targets *targets, const char *folder) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof address;
+    int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (bind(tcp, (struct sockaddr *)&address, length) == 0 && listen(tcp, 1) == 0 &&
+        getsockname(tcp, (struct sockaddr *)&address, &length) == 0)
+        targets->tcp_port = ntohs(address.sin_port);
+    address.sin_port = 0;
+    if (bind(udp, (struct sockaddr *)&address, length) == 0 &&
+        getsockname(udp, (struct sockaddr *)&address, &length) == 0)
+        targets->udp_port = ntohs(address.sin_port);
+    targets->outside_pid = getpid();
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    int used = snprintf(local.sun_path, sizeof local.sun_path, "%s/socket", folder);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (used > 0 && (size_t)used < sizeof local.sun_path && bind(fd, (struct sockaddr *)&local, sizeof local) == 0 &&
+        listen(fd, 1) == 0)
+        memcpy(targets->unix_path, local.sun_path, sizeof local.sun_path);
+}
+
+static int make_specification(const struct slice *payload) {
+    struct init_header header = {.launch_size = (uint32_t)payload->length};
+    if (broker.launch.wall.present && broker.launch.wall.probing)
+        open_probe_targets(&header.targets, broker.launch.wall.probe.canary_folder);
+    int fd = memfd_create("sallyport-launch", MFD_CLOEXEC);
+    if (fd < 0 || write(fd, &header, sizeof header) != (ssize_t)sizeof header)
+        die("writing the launch specification: %s", strerror(errno));
+    for (size_t done = 0; done < payload->length;) {
+        ssize_t written = RETRY(write(fd, payload->bytes + done, payload->length - done));
+        if (written <= 0)
+            die("writing the launch specification: %s", strerror(errno));
+        done += (size_t)written;
+    }
+    return fd;
+}
+
+static void join_cgroups(void) {
+    for (const char *const *cgroup = broker.cgroups; *cgroup != NULL; cgroup++) {
+        char path[4200];
+        (void)snprintf(path, sizeof path, "%s/cgroup.procs", *cgroup);
+        if (!write_small_file(path, "0"))
+            die("joining the cgroup %s: %s", *cgroup, strerror(errno));
+    }
+}
+
+static void unblock_signals(uint64_t ignored) {
+    for (int number = 1; number < NSIG; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            (void)signal(number, (ignored >> (number - 1) & 1) != 0 ? SIG_IGN : SIG_DFL);
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void use_pty(int slave_fd) {
+    if (slave_fd < 0)
+        return;
+    for (int fd = 0; fd <= 2; fd++)
+        if (dup2(slave_fd, fd) < 0)
+            die("using the pty: %s", strerror(errno));
+}
+
+/* The argument vector of bubblewrap, or of init itself: "@init" becomes the path of this very program. */
+static _Noreturn void exec_guarded(int init_fd, int specification_fd) {
+    static char self_path[32], init_text[16], specification_text[16], error_text[16];
+    /* What bubblewrap has to say is read by us; the command's own stderr goes past it to init. */
+    int error_fd = fcntl(STDERR_FILENO, F_DUPFD, CONTROL_FD + 1); /* -1 where the caller has none */
+    if (dup2(broker.wall_messages_fd, STDERR_FILENO) < 0)
+        die("setting bubblewrap's stderr: %s", strerror(errno));
+    (void)snprintf(error_text, sizeof error_text, "%d", error_fd);
+    int self_fd = open("/proc/self/exe", O_RDONLY); /* inherited: inside there need be no path to this program */
+    if (self_fd < 0 || fcntl(init_fd, F_SETFD, 0) != 0 || fcntl(specification_fd, F_SETFD, 0) != 0)
+        die("handing descriptors to init: %s", strerror(errno));
+    (void)snprintf(self_path, sizeof self_path, "/proc/self/fd/%d", self_fd);
+    (void)snprintf(init_text, sizeof init_text, "%d", init_fd);
+    (void)snprintf(specification_text, sizeof specification_text, "%d", specification_fd);
+    char *const *outer = broker.launch.outer_argv;
+    size_t count = 0;
+    while (outer[count] != NULL)
+        count++;
+    char **argv = allocate((count + 6) * sizeof argv[0]);
+    size_t used = 0;
+    for (size_t i = 0; i < count && strcmp(outer[i], "@init") != 0; i++)
+        argv[used++] = outer[i];
+    argv[used++] = self_path;
+    argv[used++] = (char *)(uintptr_t) "--init";
+    argv[used++] = init_text;
+    argv[used++] = specification_text;
+    argv[used] = error_text;
+    (void)execve(argv[0], argv, broker.launch.env);
+    die("starting %s: %s", argv[0], strerror(errno));
+}
+
+/* The program gets the limit of open files that the caller had, not the one that the broker gave itself. */
+static void restore_own_limits(void) {
+    struct rlimit limit = broker.own_files_limit;
+    if (broker.launch.nofile_soft != 0)
+        limit.rlim_cur = broker.launch.nofile_soft < limit.rlim_max ? broker.launch.nofile_soft : limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* `result_fd` closes when the exec succeeds; else it carries the errno. */
+static _Noreturn void exec_plain(int slave_fd, int result_fd) {
+    if (slave_fd >= 0) {
+        (void)setsid();
+        (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+    } else {
+        (void)setpgid(0, 0);
+    }
+    unblock_signals(broker.launch.ignored_signals);
+    restore_own_limits();
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != broker.pid)
+        _exit(EXIT_OWN_FAILURE); /* it died before that */
+    if (chdir(broker.launch.cwd) == 0)
+        (void)execve(broker.launch.file, broker.launch.argv, broker.launch.env);
+    int error = errno;
+    (void)!write(result_fd, &error, sizeof error);
+    _exit(EXIT_OWN_FAILURE);
+}
+
+static int open_own_pty(void) {
+    if (!broker.launch.pty)
+        return -1;
+    int master, slave;
+    struct winsize size = {(unsigned short)broker.launch.rows, (unsigned short)broker.launch.columns, 0, 0};
+    if (openpty(&master, &slave, NULL, NULL, &size) != 0)
+        die("opening a pty: %s", strerror(errno));
+    (void)fcntl(master, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(slave, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(master, F_SETFL, O_NONBLOCK);
+    broker.terminal.fd = master;
+    watch_source(&broker.terminal, EPOLLIN);
+    return slave;
+}
+
+/* The command's descriptors are its own: as long as we hold them too, their readers never see the end. */
+static void let_go_of_standard_descriptors(void) {
+    int null_fd = RETRY(open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(null_fd, STDOUT_FILENO) < 0)
+        die("opening /dev/null: %s", strerror(errno));
+    (void)close(null_fd);
+}
+
+static void keep_own_terminal(void) {
+    for (int fd = 0; fd <= 2 && broker.saved_terminal_fd < 0 && broker.launch.terminal; fd++)
+        if (isatty(fd) && tcgetsid(fd) == broker.session)
+            broker.saved_terminal_fd = RETRY(fcntl(fd, F_DUPFD_CLOEXEC, CONTROL_FD + 1));
+    /* Only who has the foreground may hand it on. */
+    if (broker.saved_terminal_fd >= 0 && tcgetpgrp(broker.saved_terminal_fd) != broker.group)
+        broker.launch.terminal = false;
+}
+
+static void launch_guarded(const struct slice *payload) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        die("making a socket for init: %s", strerror(errno));
+    int slave_fd = open_own_pty();
+    CLEANUP_FD int specification_fd = make_specification(payload);
+    broker.wall_messages_fd = memfd_create("sallyport-wall", MFD_CLOEXEC);
+    if (broker.wall_messages_fd < 0)
+        die("making a file for bubblewrap's messages: %s", strerror(errno));
+    broker.launch_pid = fork();
+    if (broker.launch_pid < 0)
+        die("starting the wall: %s", strerror(errno));
+    if (broker.launch_pid == 0) {
+        (void)setpgid(0, 0); /* what the terminal sends to our group is not meant for the wall */
+        join_cgroups();
+        use_pty(slave_fd);
+        unblock_signals(0);
+        restore_own_limits();
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        exec_guarded(pair[1], specification_fd);
+    }
+    (void)close(pair[1]);
+    if (slave_fd >= 0)
+        (void)close(slave_fd);
+    (void)fcntl(pair[0], F_SETFL, O_NONBLOCK); /* an init that somebody has stopped must not stop us */
+    broker.init.fd = pair[0];
+    watch_source(&broker.init, EPOLLIN);
+}
+
+static void launch_plain(void) {
+    int result[2];
+    if (pipe2(result, O_CLOEXEC) != 0)
+        die("making a pipe: %s", strerror(errno));
+    int slave_fd = open_own_pty();
+    broker.launch_pid = fork();
+    if (broker.launch_pid < 0)
+        die("starting the program: %s", strerror(errno));
+    if (broker.launch_pid == 0) {
+        join_cgroups();
+        use_pty(slave_fd);
+        exec_plain(slave_fd, result[1]);
+    }
+    (void)close(result[1]);
+    if (slave_fd >= 0)
+        (void)close(slave_fd);
+    int error = 0;
+    bool failed = RETRY(read(result[0], &error, sizeof error)) == (ssize_t)sizeof error;
+    (void)close(result[0]);
+    if (failed)
+        send_failed("exec", error);
+    else
+        send_started(broker.launch_pid);
+}
+
+static void launch(struct reader *reader) {
+    struct slice payload = {reader->at, (size_t)(reader->end - reader->at)};
+    if (broker.launched)
+        die("Node launched twice");
+    if (!launch_parse(reader, &broker.launch))
+        die("Node sent a malformed launch specification");
+    broker.launched = true;
+    size_t count = 0;
+    if (broker.launch.cgroup[0] != '\0')
+        broker.cgroups[count++] = broker.launch.cgroup;
+    if (broker.launch.pids_cgroup[0] != '\0')
+        broker.cgroups[count] = broker.launch.pids_cgroup;
+    keep_own_terminal();
+    /* The flag that init reads has to say what was decided here. */
+    uint8_t *terminal_flag = (uint8_t *)(uintptr_t)payload.bytes + 3;
+    *terminal_flag = broker.launch.terminal;
+    if (broker.launch.guarded)
+        launch_guarded(&payload);
+    else
+        launch_plain();
+    let_go_of_standard_descriptors();
+}
+
+/* --- ending --- */
+
+static size_t kill_everything(void) {
+    for (const char *const *cgroup = broker.cgroups; *cgroup != NULL; cgroup++)
+        (void)kill_cgroup(*cgroup);
+    return signal_descendants(SIGKILL, 0);
+}
+
+static void give_terminal_back(void) {
+    if (broker.saved_terminal_fd >= 0 && broker.launch.terminal)
+        (void)tcsetpgrp(broker.saved_terminal_fd, broker.group);
+}
+
+/* Ends what is left of the tree. Every orphan comes to us (subreaper), so when there is no child any more, none is left. */
+static bool end_tree(void) {
+    uint64_t until = monotonic_ms() + TREE_TIMEOUT_MS;
+    (void)setpriority(PRIO_PROCESS, 0, -20); /* a fork bomb starves an ordinary process; best effort */
+    for (;;) {
+        broker.killed += kill_everything();
+        for (;;) {
+            int status;
+            pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
+            if (pid < 0)
+                return errno == ECHILD;
+            if (pid == 0)
+                break;
+            if (!handle_wait_status(pid, status) && pid == broker.launch_pid && !broker.status_known &&
+                !broker.launch.guarded) {
+                broker.status = status;
+                broker.status_known = true;
+            }
+        }
+        if (monotonic_ms() > until)
+            return false;
+        struct timespec moment = {0, 2000000};
+        (void)nanosleep(&moment, NULL);
+    }
+}
+
+static void remove_cgroups(void) {
+    for (const char *const *cgroup = broker.cgroups; *cgroup != NULL; cgroup++)
+        for (int tries = 0; tries < 50 && rmdir(*cgroup) != 0 && errno == EBUSY; tries++) {
+            struct timespec moment = {0, 2000000};
+            (void)nanosleep(&moment, NULL);
+        }
+}
+
+static void flush_before_leaving(void) {
+    int flags = fcntl(CONTROL_FD, F_GETFL);
+    (void)fcntl(CONTROL_FD, F_SETFL, flags & ~O_NONBLOCK);
+    size_t sent = 0;
+    while (sent < broker.out.length) {
+        ssize_t one = RETRY(send(CONTROL_FD, broker.out.data + sent, broker.out.length - sent, MSG_NOSIGNAL));
+        if (one <= 0)
+            return;
+        sent += (size_t)one;
+    }
+}
+
+/* The namespace ends with its init, and bubblewrap after it: what that takes away is not ours to kill. */
+static void wait_for_wall(void) {
+    for (int tries = 0; broker.launch.guarded && broker.status_known && !broker.launch_reaped && tries < 500; tries++) {
+        struct timespec moment = {0, 1000000};
+        pid_t pid = waitpid(broker.launch_pid, NULL, WNOHANG);
+        if (pid != 0)
+            return;
+        (void)nanosleep(&moment, NULL);
+    }
+}
+
+/* Every child dies, also of a broker that gives up. */
+static void give_up(void) {
+    if (getpid() != broker.pid)
+        return; /* a child on its way to its program */
+    give_terminal_back();
+    (void)end_tree();
+    remove_cgroups();
+}
+
+static _Noreturn void leave(void) {
+    give_terminal_back();
+    wait_for_wall();
+    bool sure = end_tree();
+    /* What the program printed last is still in the pty; bounded, should something that we could not end still print. */
+    for (int reads = 0; reads < 1024 && broker.terminal.fd >= 0 && read_terminal(); reads++)
+        ;
+    report_all_ended();
+    remove_cgroups();
+    uint8_t how = broker.cgroups[0] != NULL && broker.launch.cgroup[0] != '\0' ? 1
+                  : broker.launch.pid_namespace && !escalated_anything()       ? 0
+                                                                               : 2;
+    size_t frame = buffer_begin_frame(&broker.out, FRAME_ENDED);
+    buffer_u8(&broker.out, broker.status_known);
+    buffer_i32(&broker.out, broker.status);
+    buffer_u8(&broker.out, how);
+    buffer_u8(&broker.out, sure);
+    buffer_u64(&broker.out, broker.killed);
+    buffer_end_frame(&broker.out, frame);
+    if (!broker.node_gone)
+        flush_before_leaving();
+    _exit(0);
+}
+
+static void terminate(uint32_t grace_ms) {
+    if (broker.kill_at_ms != 0)
+        return;
+    broker.kill_at_ms = monotonic_ms() + grace_ms;
+    if (grace_ms > 0) {
+        (void)signal_descendants(SIGTERM, broker.launch.guarded ? broker.launch_pid : 0);
+        (void)signal_descendants(SIGCONT, broker.launch.guarded ? broker.launch_pid : 0);
+    }
+    set_delay(&broker.timer, grace_ms == 0 ? 1 : grace_ms);
+}
+
+/* --- events --- */
+
+static void send_to_command(enum init_message_kind kind, int32_t value) {
+    if (broker.launch.guarded && broker.init.fd >= 0)
+        (void)send_init_message(broker.init.fd, kind, value, "", -1);
+    else if (!broker.launch.guarded && broker.launch_pid > 0 && kind == INIT_SIGNAL)
+        (void)kill(-broker.launch_pid, value);
+    else if (!broker.launch.guarded && broker.launch_pid > 0 && kind == INIT_RESUME)
+        (void)kill(-broker.launch_pid, SIGCONT);
+}
+
+/* The command stopped. At a terminal of ours: if it only wants to read while we hold the foreground, it gets it; else the
+ * whole job stops, as a shell expects. */
+static void handle_stop(int signal) {
+    if (broker.saved_terminal_fd < 0)
+        return;
+    bool wants_terminal = signal == SIGTTIN || signal == SIGTTOU;
+    if (wants_terminal && tcgetpgrp(broker.saved_terminal_fd) == broker.group) {
+        broker.launch.terminal = true;
+        send_to_command(INIT_RESUME, 1);
+        return;
+    }
+    give_terminal_back();
+    (void)kill(0, SIGSTOP); /* Node and this process: the job as the shell knows it */
+}
+
+static void handle_continue(void) {
+    bool foreground = broker.saved_terminal_fd >= 0 && tcgetpgrp(broker.saved_terminal_fd) == broker.group;
+    if (broker.saved_terminal_fd >= 0)
+        send_to_command(INIT_RESUME, foreground && broker.launch.terminal);
+}
+
+static void handle_child(pid_t pid, int status) {
+    if (handle_wait_status(pid, status) || pid != broker.launch_pid)
+        return;
+    if (WIFSTOPPED(status)) {
+        if (!broker.launch.guarded)
+            handle_stop(WSTOPSIG(status));
+        return;
+    }
+    broker.launch_reaped = true;
+    if (!broker.launch.guarded) {
+        broker.status = status;
+        broker.status_known = true;
+        broker.ending = true;
+    }
+}
+
+static void handle_signals(void) {
+    struct signalfd_siginfo information;
+    while (read(broker.signals.fd, &information, sizeof information) == (ssize_t)sizeof information) {
+        if (information.ssi_signo == SIGCONT)
+            handle_continue();
+        else if (information.ssi_signo == SIGTERM)
+            terminate(2000);
+    }
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | __WALL)) > 0)
+        handle_child(pid, status);
+}
+
+/* The first line that bubblewrap wrote, after "wall: ". */
+static void quote_wall_message(void) {
+    char text[300];
+    ssize_t length = pread(broker.wall_messages_fd, text, sizeof text - 1, 0);
+    text[length < 0 ? 0 : length] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    (void)snprintf(broker.failure, sizeof broker.failure, "wall: %s", text);
+}
+
+static void fail_launch(void) {
+    if (broker.failure[0] == '\0' && broker.probed[0] != '\0')
+        (void)snprintf(broker.failure, sizeof broker.failure, "probe");
+    else if (broker.failure[0] == '\0')
+        quote_wall_message();
+    send_failed(broker.failure, broker.failure_errno);
+    broker.ending = true;
+}
+
+static void handle_init_message(const struct init_message *message, int *passed_fd) {
+    switch (message->kind) {
+    case INIT_LISTENER:
+        if (message->value != 1 || (broker.launch.intercept && *passed_fd < 0)) {
+            (void)snprintf(broker.failure, sizeof broker.failure, "waiting without interruption (Linux 5.19)");
+            fail_launch();
+            return;
+        }
+        if (*passed_fd >= 0)
+            add_listener(steal_fd(passed_fd), false, 0);
+        send_started(0);
+        return;
+    case INIT_PROBED:
+        (void)snprintf(broker.probed, sizeof broker.probed, "%s", message->text);
+        return;
+    case INIT_FAILED:
+        (void)snprintf(broker.failure, sizeof broker.failure, "%s", message->text);
+        broker.failure_errno = message->value;
+        fail_launch();
+        return;
+    case INIT_STOPPED:
+        handle_stop(message->value);
+        return;
+    case INIT_ENDED:
+        if (!broker.started)
+            send_started(0);
+        broker.status = message->value;
+        broker.status_known = true;
+        broker.ending = true;
+        report_command_ended(first_command_pid(), message->value);
+        return;
+    default:
+        return;
+    }
+}
+
+static void handle_init(void) {
+    struct init_message message;
+    int passed_fd;
+    int got = receive_init_message(broker.init.fd, &message, &passed_fd);
+    if (got == 1) {
+        handle_init_message(&message, &passed_fd);
+    } else {
+        close_source(&broker.init);
+        if (!broker.status_known && !broker.ending)
+            fail_launch();
+        broker.ending = true;
+    }
+    cleanup_fd(&passed_fd);
+}
+
+static void handle_frame(uint8_t kind, struct reader *reader) {
+    switch (kind) {
+    case FRAME_LAUNCH:
+        launch(reader);
+        return;
+    case FRAME_VERDICT:
+        apply_verdict(reader);
+        return;
+    case FRAME_RESOLVE:
+        answer_resolve(reader);
+        return;
+    case FRAME_SIGNAL:
+        send_to_command(INIT_SIGNAL, read_i32(reader));
+        return;
+    case FRAME_TERMINATE:
+        terminate(read_u32(reader));
+        return;
+    case FRAME_RESIZE: {
+        unsigned short rows = (unsigned short)read_u32(reader);
+        struct winsize size = {.ws_row = rows, .ws_col = (unsigned short)read_u32(reader)};
+        if (broker.terminal.fd >= 0)
+            (void)ioctl(broker.terminal.fd, TIOCSWINSZ, &size);
+        return;
+    }
+    case FRAME_INPUT: {
+        struct slice input = read_string(reader);
+        buffer_bytes(&broker.typed, input.bytes, input.length);
+        type_input();
+        return;
+    }
+    default:
+        die("Node sent a frame of unknown kind %u", kind);
+    }
+}
+
+static void handle_frames(void) {
+    size_t used = 0;
+    while (broker.in.length - used >= FRAME_HEADER) {
+        struct reader header = {broker.in.data + used, broker.in.data + broker.in.length, false};
+        uint32_t length = read_u32(&header);
+        uint8_t version = read_u8(&header), kind = read_u8(&header);
+        if (version != FRAME_VERSION)
+            die("Node speaks frame version %u, expected %d: rebuild with npm run build", version, FRAME_VERSION);
+        if (length > FRAME_CAP)
+            die("Node sent a frame of %u bytes, at most %d are taken", length, FRAME_CAP);
+        if (broker.in.length - used - FRAME_HEADER < length)
+            break;
+        struct reader payload = {broker.in.data + used + FRAME_HEADER, broker.in.data + used + FRAME_HEADER + length,
+                                 false};
+        used += FRAME_HEADER + length;
+        handle_frame(kind, &payload);
+        if (payload.bad)
+            die("Node sent a malformed frame of kind %u", kind);
+    }
+    buffer_drop(&broker.in, used);
+}
+
+static void handle_control(uint32_t events) {
+    if ((events & (EPOLLIN | EPOLLHUP)) == 0)
+        return;
+    buffer_reserve(&broker.in, 65536);
+    ssize_t got =
+        RETRY(recv(CONTROL_FD, broker.in.data + broker.in.length, broker.in.capacity - broker.in.length, MSG_DONTWAIT));
+    if (got > 0) {
+        broker.in.length += (size_t)got;
+        handle_frames();
+    } else if (got == 0 || errno != EAGAIN) {
+        broker.node_gone = true; /* nobody answers any more: the tree ends now */
+        broker.ending = true;
+    }
+}
+
+static void handle_terminal(uint32_t events) {
+    if ((events & EPOLLOUT) != 0)
+        type_input();
+    if ((events & (EPOLLIN | EPOLLHUP)) != 0)
+        (void)read_terminal();
+}
+
+static void handle_event(struct source *source, uint32_t events) {
+    switch (source->kind) {
+    case SOURCE_CONTROL:
+        handle_control(events);
+        return;
+    case SOURCE_SIGNALS:
+        handle_signals();
+        return;
+    case SOURCE_INIT:
+        handle_init();
+        return;
+    case SOURCE_LISTENER:
+        handle_listener((struct listener *)source, events);
+        return;
+    case SOURCE_PROCESS:
+        handle_process_exit((struct process *)source, events);
+        return;
+    case SOURCE_STAND_IN:
+        handle_stand_in(source);
+        return;
+    case SOURCE_REPORT:
+        handle_report(source);
+        return;
+    case SOURCE_TERMINAL:
+        handle_terminal(events);
+        return;
+    case SOURCE_TIMER:
+        broker.ending = true;
+        return;
+    }
+}
+
+static void open_everything(const char *self) {
+    /* Descriptors of waiting callers pass through here; the command gets the caller's own limit back. */
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        broker.own_files_limit = limit;
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    (void)prctl(PR_SET_NAME, "sallyport-brokr", 0, 0, 0);
+    (void)fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    /* The attack: whoever started Sallyport left a folder open, and through it code inside walks around the mounts. The
+     * command gets the standard descriptors and no others. */
+    (void)syscall(SYS_close_range, CONTROL_FD + 1U, ~0U, 0U);
+    char path[PATH_MAX];
+    const char *slash = strrchr(self, '/');
+    (void)snprintf(path, sizeof path, "%.*s/sallyport-stand-in", slash == NULL ? 1 : (int)(slash - self),
+                   slash == NULL ? "." : self);
+    broker.stand_in_fd = RETRY(open(path, O_RDONLY | O_CLOEXEC));
+    if (broker.stand_in_fd < 0)
+        die("opening %s: %s; rebuild with npm run build", path, strerror(errno));
+    broker.pid = getpid();
+    broker.session = getsid(0);
+    broker.group = getpgrp();
+    before_dying = give_up;
+    sigset_t all;
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    broker.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    broker.signals.fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+    broker.timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (broker.epoll_fd < 0 || broker.signals.fd < 0 || broker.timer.fd < 0)
+        die("preparing the event loop: %s", strerror(errno));
+    watch_source(&broker.control, EPOLLIN);
+    watch_source(&broker.signals, EPOLLIN);
+    watch_source(&broker.timer, EPOLLIN);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 5 && strcmp(argv[1], "--init") == 0)
+        init_main(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
+    if (argc == 2 && strcmp(argv[1], "--kernel-report") == 0)
+        return print_kernel_report();
+    if (argc != 1 || fcntl(CONTROL_FD, F_GETFD) < 0)
+        die("started by hand; use the sallyport command");
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[length < 0 ? 0 : length] = '\0';
+    open_everything(self);
+    size_t frame = buffer_begin_frame(&broker.out, FRAME_HELLO);
+    buffer_i32(&broker.out, landlock_abi());
+    buffer_end_frame(&broker.out, frame);
+    while (!broker.ending) {
+        int sleep_ms = flush_what_hurries();
+        if (broker.node_gone)
+            break;
+        /* One event at a time: handling one may close the source of another. */
+        struct epoll_event event;
+        if (RETRY(epoll_wait(broker.epoll_fd, &event, 1, sleep_ms)) == 1)
+            handle_event(event.data.ptr, event.events);
+    }
+    leave();
+}

@@ -1,0 +1,109 @@
+/* The broker: one process per command, outside the sandbox. It holds descriptors, sockets and processes; it does what Node
+ * answers and knows nothing of rules. */
+#ifndef SALLYPORT_BROKER_H
+#define SALLYPORT_BROKER_H
+
+#include "caller-state.h"
+#include "init.h"
+#include "launch.h"
+
+enum source_kind {
+    SOURCE_CONTROL,  /* frames to and from Node */
+    SOURCE_SIGNALS,  /* signalfd */
+    SOURCE_INIT,     /* the init process */
+    SOURCE_LISTENER, /* seccomp notifications */
+    SOURCE_PROCESS,  /* pidfd of a process whose exec was decided */
+    SOURCE_STAND_IN, /* socket of a stand-in */
+    SOURCE_REPORT,   /* socket of an escalated program that is being started */
+    SOURCE_TERMINAL, /* master side of a pty of ours */
+    SOURCE_TIMER,
+};
+
+/* The first member of everything that epoll watches. */
+struct source {
+    enum source_kind kind;
+    int fd;
+};
+
+struct listener {
+    struct source source;
+    bool outside;
+    pid_t starting; /* our own child, whose next exec is the one that we decided on; 0 otherwise */
+};
+
+struct request;
+
+/* A process whose exec was decided: as the program itself or as a stand-in. */
+struct process {
+    struct source source;
+    pid_t tgid;
+    uint64_t request_id; /* 0 until a verdict took effect */
+    bool reports;        /* its end is the end of that exec's record */
+    struct process *next;
+};
+
+enum verdict_kind { VERDICT_RUN = 0, VERDICT_ESCALATE = 1, VERDICT_DENY = 2 };
+
+struct broker {
+    int epoll_fd;
+    struct source control, signals, init, terminal, timer;
+    struct buffer in, out;
+    struct buffer typed;   /* input for the pty that it has not taken yet */
+    size_t unhurried;      /* bytes of `out` that only tell ends, when nothing else is in it */
+    uint64_t flush_at_ms;  /* when they are sent all the same */
+    bool control_writable; /* EPOLLOUT is asked for */
+    bool listeners_paused; /* Node reads too slowly: no new execs until it caught up */
+    int stand_in_fd;       /* the stand-in's executable */
+    int wall_messages_fd;  /* what bubblewrap wrote to its stderr */
+    int saved_terminal_fd; /* the session's terminal, -1 where we don't hand it over */
+    pid_t pid, session, group;
+    struct rlimit own_files_limit; /* as we were started */
+    struct launch_spec launch;
+    bool launched, started, ending, node_gone;
+    pid_t launch_pid; /* bubblewrap or init; in plain mode the program */
+    bool launch_reaped;
+    bool status_known;
+    int status; /* wait status of the command */
+    uint64_t usual_capabilities;
+    char failure[600]; /* what init said when it failed, "" otherwise */
+    int failure_errno;
+    char probed[500];
+    uint64_t killed;
+    uint64_t kill_at_ms; /* 0: no kill is due */
+    const char *cgroups[3];
+};
+
+extern struct broker broker;
+
+/* broker.c */
+void watch_source(struct source *source, uint32_t events);
+void close_source(struct source *source);
+void send_exec_end(uint64_t request_id, int how, bool known, int status);
+void flush_control(void);
+
+/* exec-requests.c */
+void add_listener(int fd, bool outside, pid_t starting);
+void pause_listeners(bool pause);
+void handle_listener(struct listener *listener, uint32_t events);
+void handle_process_exit(struct process *process, uint32_t events);
+void handle_stand_in(struct source *source);
+void handle_report(struct source *source);
+void apply_verdict(struct reader *reader);
+void answer_resolve(struct reader *reader);
+/* A child or tracee changed state; true when it was a stand-in's business. */
+bool handle_wait_status(pid_t pid, int status);
+void report_command_ended(pid_t pid, int status);
+pid_t first_command_pid(void);
+bool escalated_anything(void);
+/* After the tree has ended: the ends that nobody was there to tell. */
+void report_all_ended(void);
+
+/* process-tree.c */
+/* Sends `signal` to every living descendant of this process but `except`; how many there were. */
+size_t signal_descendants(int signal, pid_t except);
+pid_t parent_of(pid_t pid);
+bool kill_cgroup(const char *folder);
+
+enum exec_end { END_ENDED = 0, END_VANISHED = 1, END_FAILED = 2 };
+
+#endif

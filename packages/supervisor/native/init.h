@@ -1,0 +1,40 @@
+/* The process inside: it builds the wall around the command, starts it, reaps everything, tells the broker how it ended. */
+#ifndef SALLYPORT_INIT_H
+#define SALLYPORT_INIT_H
+
+#include "wall-probe.h"
+
+/* Messages on the socket between init and broker (SOCK_SEQPACKET). */
+enum init_message_kind {
+    INIT_LISTENER =
+        'L', /* the command starts; with the descriptor where execs are reported; value: 1 when the wait is killable */
+    INIT_PROBED = 'P',  /* text: the attempts that succeeded */
+    INIT_FAILED = 'F',  /* value: errno, text: what */
+    INIT_STOPPED = 'T', /* value: signal */
+    INIT_ENDED = 'X',   /* value: wait status */
+    /* from the broker */
+    INIT_SIGNAL = 'S', /* value: signal for the command's process group */
+    INIT_SIGNAL_ALL = 'A',
+    INIT_RESUME = 'R', /* value: 1 to take the terminal's foreground first */
+};
+
+struct init_message {
+    uint8_t kind;
+    int32_t value;
+    char text[500];
+};
+
+/* Sent in a memfd before the launch specification. */
+struct init_header {
+    struct probe_targets targets;
+    uint32_t launch_size;
+};
+
+/* `--init SOCKET SPECIFICATION STDERR`: does not return. STDERR is the command's, or -1 where it has none. */
+_Noreturn void init_main(int socket_fd, int specification_fd, int error_fd);
+
+bool send_init_message(int socket_fd, enum init_message_kind kind, int32_t value, const char *text, int pass_fd);
+/* 1, 0 at the end, -1 on error. A passed descriptor goes to *passed_fd (or -1). */
+int receive_init_message(int socket_fd, struct init_message *message, int *passed_fd);
+
+#endif

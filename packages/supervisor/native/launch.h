@@ -1,0 +1,52 @@
+/* The launch specification as Node sends it; read by the broker and, from a memfd, by the init process. */
+#ifndef SALLYPORT_LAUNCH_H
+#define SALLYPORT_LAUNCH_H
+
+#include "buffer.h"
+
+struct landlock_path {
+    char *path;
+    uint64_t access;
+};
+
+struct probe_spec {
+    char *canary_file;
+    char *canary_folder;
+    bool network;
+    char **gaps;
+};
+
+struct wall_spec {
+    bool present;
+    bool seccomp;
+    bool refuse_unix_sockets;
+    bool refuse_inet_sockets;
+    uint64_t keep_capabilities;
+    bool landlock;
+    uint64_t handled_fs, handled_net, scoped;
+    uint32_t path_count;
+    struct landlock_path *paths;
+    char **except_paths;
+    uint64_t except_access;
+    bool probing;
+    struct probe_spec probe;
+};
+
+struct launch_spec {
+    bool guarded, intercept, pid_namespace, terminal, pty;
+    uint32_t rows, columns;
+    char *cgroup, *pids_cgroup; /* empty: none */
+    uint64_t nofile_soft;       /* the caller's own limit, which Node raised for itself; 0: leave it */
+    uint64_t ignored_signals;   /* bit n-1: signal n was ignored by the caller */
+    uint8_t closed_descriptors; /* bit n: the caller had no descriptor n */
+    char **outer_argv;
+    char *file;
+    char **argv, **env;
+    char *cwd;
+    struct wall_spec wall;
+};
+
+/* False for a payload that is not a launch specification. What it allocated stays until the process ends. */
+bool launch_parse(struct reader *reader, struct launch_spec *launch);
+
+#endif

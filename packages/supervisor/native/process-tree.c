@@ -1,0 +1,94 @@
+#define _GNU_SOURCE
+#include "broker.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The parent, or -1 for a process that is gone; `dead` tells of a zombie. */
+static pid_t read_parent(pid_t pid, bool *dead) {
+    char path[64], text[512];
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    if (read_small_file(path, text, sizeof text) <= 0)
+        return -1;
+    /* The second field is the name in parentheses, and a name may hold blanks and parentheses. */
+    const char *after_name = strrchr(text, ')');
+    if (after_name == NULL || strlen(after_name) < 5)
+        return -1;
+    *dead = after_name[2] == 'Z' || after_name[2] == 'X';
+    return (pid_t)strtol(after_name + 4, NULL, 10);
+}
+
+pid_t parent_of(pid_t pid) {
+    bool dead;
+    return read_parent(pid, &dead);
+}
+
+struct family {
+    pid_t pid, parent;
+    bool dead, ours;
+};
+
+static struct family *read_families(size_t *count) {
+    size_t capacity = 256;
+    struct family *families = allocate(capacity * sizeof families[0]);
+    *count = 0;
+    DIR *proc = opendir("/proc");
+    if (proc == NULL)
+        return families;
+    for (struct dirent *entry; (entry = readdir(proc)) != NULL;) {
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+            continue;
+        if (*count == capacity) {
+            capacity *= 2;
+            void *grown = realloc(families, capacity * sizeof families[0]);
+            if (grown == NULL)
+                break;
+            families = grown;
+        }
+        pid_t pid = (pid_t)atoi(entry->d_name);
+        bool dead = false;
+        pid_t parent = read_parent(pid, &dead);
+        families[(*count)++] = (struct family){pid, parent, dead, false};
+    }
+    (void)closedir(proc);
+    return families;
+}
+
+static bool is_ours(const struct family *families, size_t count, pid_t pid) {
+    if (pid == getpid())
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (families[i].pid == pid)
+            return families[i].ours;
+    return false;
+}
+
+size_t signal_descendants(int signal, pid_t except) {
+    size_t count;
+    struct family *families = read_families(&count);
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t i = 0; i < count; i++) {
+            if (families[i].ours || !is_ours(families, count, families[i].parent))
+                continue;
+            families[i].ours = true;
+            changed = true;
+        }
+    }
+    size_t sent = 0;
+    for (size_t i = 0; i < count; i++)
+        if (families[i].ours && !families[i].dead && families[i].pid != except && kill(families[i].pid, signal) == 0)
+            sent++;
+    free(families);
+    return sent;
+}
+
+bool kill_cgroup(const char *folder) {
+    char path[4200];
+    (void)snprintf(path, sizeof path, "%s/cgroup.kill", folder);
+    return write_small_file(path, "1");
+}

@@ -1,0 +1,383 @@
+/** Starts a broker and speaks frames with it. */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { accessSync, constants as fsConstants } from "node:fs";
+import type { Socket } from "node:net";
+import type { Text } from "@sallyport/protocol";
+import { SallyportError } from "./errors.ts";
+import { FrameReader, FrameWriter, PayloadReader, frameHeaderBytes, frameKinds, frameVersion } from "./frames.ts";
+import type { Frame } from "./frames.ts";
+import { launchFrame } from "./launch-frame.ts";
+import { brokerPath } from "./native-paths.ts";
+import type { BrokerHandlers, ExecEvent, ExecFile, LaunchSpec, RunResult, Verdict } from "./types.ts";
+
+type BrokerStdio = "inherit" | "pipe" | "ignore" | number;
+
+export interface BrokerOptions {
+  handlers: BrokerHandlers;
+  /** What the command's descriptors 0, 1 and 2 are; default: this process's own. */
+  stdio?: [BrokerStdio, BrokerStdio, BrokerStdio];
+}
+
+export interface Broker {
+  readonly pid: number;
+  /** The kernel's Landlock ABI, 0 without Landlock. Rejects with `BROKER_DIED` when the broker ends before it told. */
+  readonly landlockAbi: Promise<number>;
+  readonly stdin: NodeJS.WritableStream | null;
+  readonly stdout: NodeJS.ReadableStream | null;
+  readonly stderr: NodeJS.ReadableStream | null;
+  /** Starts the command; resolves when it is about to run (its own exec is decided like any other). Rejects with a
+   *  SallyportError: `WALL_FAILED` (bubblewrap's own words), `PROBE_FAILED` (`data.succeeded`: names), `LAUNCH_FAILED` (`data.stage`, `data.errno`), `BROKER_DIED`. */
+  launch(spec: LaunchSpec): Promise<void>;
+  verdict(requestId: number, verdict: Verdict): void;
+  /** Resolves `path` as the process of this waiting exec would, from its root and cwd; then the `#!` chain. The files of the
+   *  answer are closed (`fd` is -1). */
+  resolve(requestId: number, path: Text): Promise<{ chain: ExecFile[] } | { errno: number }>;
+  /** Sends a signal to the command's process group. */
+  signal(number: number): void;
+  /** TERM to the whole tree, KILL after `graceMs`; 0 kills at once. */
+  terminate(graceMs: number): void;
+  /** Types into the pty of a launch that has one. */
+  input(chunk: Buffer): void;
+  resize(rows: number, columns: number): void;
+  /** Resolves when the command and its whole tree have ended. Rejects as `launch` does, also when the program could not be
+   *  executed (`LAUNCH_FAILED` with stage "exec"). */
+  readonly finished: Promise<RunResult>;
+}
+
+const execEndings = ["ended", "vanished", "failed"] as const;
+const cleanupWays = ["pid-namespace", "cgroup", "process-walk"] as const;
+const fileKinds = ["elf", "script", "other"] as const;
+
+function readExecFile(payload: PayloadReader): ExecFile {
+  const path = payload.text();
+  const key = `${payload.u64()}:${payload.u64()}`;
+  const size = payload.count();
+  const mtimeNs = payload.u64();
+  const ctimeNs = payload.u64();
+  const mode = payload.u32();
+  const uid = payload.u32();
+  const nlink = payload.u32();
+  const kind = fileKinds[payload.u8()] ?? "other";
+  const foreign = payload.u8() !== 0;
+  const fd = payload.i32();
+  const parts = payload.u8();
+  const file: ExecFile = { path, key, size, mtimeNs, ctimeNs, mode, uid, nlink, kind, foreign, fd };
+  if (parts & 1) {
+    file.interpreter = { file: payload.text() };
+    if (parts & 2) file.interpreter.argument = payload.text();
+  }
+  return file;
+}
+
+function readExecEvent(payload: PayloadReader): { event: ExecEvent; previous: number } {
+  const requestId = payload.count();
+  const previous = payload.count();
+  const tid = payload.i32();
+  const pid = payload.i32();
+  const outside = payload.u8() !== 0;
+  const parents = payload.list(() => payload.i32());
+  const parentRequest = payload.count();
+  const event: ExecEvent = {
+    requestId,
+    pid,
+    tid,
+    parents,
+    parentRequestId: parentRequest === 0 ? null : parentRequest,
+    outside,
+    file: payload.text(),
+    cwd: payload.text(),
+    argv: payload.list(() => payload.text()),
+    env: payload.bytes(),
+    chain: payload.list(() => readExecFile(payload)),
+  };
+  return { event, previous };
+}
+
+/** The usual answer, in one piece: every exec of every command waits for it. */
+function runVerdictFrame(requestId: number): Buffer {
+  const frame = Buffer.alloc(frameHeaderBytes + 9);
+  frame.writeUInt32LE(9, 0);
+  frame.writeUInt8(frameVersion, 4);
+  frame.writeUInt8(frameKinds.verdict, 5);
+  frame.writeUInt32LE(requestId % 2 ** 32, frameHeaderBytes);
+  frame.writeUInt32LE(Math.floor(requestId / 2 ** 32), frameHeaderBytes + 4);
+  return frame;
+}
+
+/** Environments of escalated programs as bytes, by the list that they were made of. */
+const encodedTexts = new WeakMap<readonly Text[], Buffer>();
+
+function encodeTexts(texts: readonly Text[]): Buffer {
+  const known = encodedTexts.get(texts);
+  if (known !== undefined) return known;
+  const bytes = new FrameWriter(frameKinds.verdict).texts(texts).written();
+  encodedTexts.set(texts, bytes);
+  return bytes;
+}
+
+function verdictFrame(requestId: number, verdict: Verdict): Buffer {
+  if (verdict.kind === "run") return runVerdictFrame(requestId);
+  const frame = new FrameWriter(frameKinds.verdict).u64(requestId);
+  if (verdict.kind === "deny") {
+    // The stand-in prints one line of bounded length; a NUL cannot travel in it.
+    return frame.u8(2).text(verdict.reason.replaceAll("\0", "").slice(0, 400)).finish();
+  }
+  return frame
+    .u8(1)
+    .u32(verdict.chainIndex)
+    .texts(verdict.argv)
+    .raw(encodeTexts(verdict.env))
+    .text(verdict.cwd)
+    .texts(verdict.denyRead)
+    .finish();
+}
+
+/** A WAIT status as waitpid(2) gives it. */
+function readWaitStatus(known: boolean, status: number): { exitCode: number | null; signal: number | null } {
+  if (!known) return { exitCode: null, signal: null };
+  const signal = status & 0x7f;
+  return signal === 0 ? { exitCode: (status >> 8) & 0xff, signal: null } : { exitCode: null, signal };
+}
+
+class BrokerConnection implements Broker {
+  readonly pid: number;
+  readonly stdin: NodeJS.WritableStream | null;
+  readonly stdout: NodeJS.ReadableStream | null;
+  readonly stderr: NodeJS.ReadableStream | null;
+  readonly landlockAbi: Promise<number>;
+  readonly finished: Promise<RunResult>;
+  readonly #control: Socket;
+  readonly #handlers: BrokerHandlers;
+  readonly #reader = new FrameReader();
+  readonly #greeted = Promise.withResolvers<number>();
+  readonly #launched = Promise.withResolvers<void>();
+  readonly #finished = Promise.withResolvers<RunResult>();
+  /** Request of the previous exec of the same process, while the newer one waits for its verdict. */
+  readonly #replaces = new Map<number, number>();
+  /** Execs that run and whose end was not told yet. */
+  readonly #running = new Set<number>();
+  readonly #questions = new Map<number, (answer: { chain: ExecFile[] } | { errno: number }) => void>();
+  #lastToken = 0;
+  #failure: SallyportError | null = null;
+  #result: RunResult | null = null;
+
+  constructor(child: ChildProcess, control: Socket, handlers: BrokerHandlers) {
+    this.pid = child.pid ?? -1; // spawn has succeeded before this is made
+    this.stdin = child.stdin;
+    this.stdout = child.stdout;
+    this.stderr = child.stderr;
+    this.landlockAbi = this.#greeted.promise;
+    this.finished = this.#finished.promise;
+    this.#control = control;
+    this.#handlers = handlers;
+    // Whoever only awaits one of the two must not bring the process down through the other.
+    this.#greeted.promise.catch(() => {});
+    this.#launched.promise.catch(() => {});
+    this.#finished.promise.catch(() => {});
+    control.on("data", (chunk: Buffer) => this.#receive(chunk));
+    control.on("error", () => {}); // the broker died: `close` tells
+    let exited: { code: number | null; signal: string | null } | null = null;
+    let closed = false;
+    const settle = (): void => {
+      if (exited !== null && closed) this.#settle(exited.code, exited.signal);
+    };
+    child.on("exit", (code, signal) => {
+      exited = { code, signal };
+      settle();
+    });
+    control.on("close", () => {
+      closed = true;
+      settle();
+    });
+  }
+
+  launch(spec: LaunchSpec): Promise<void> {
+    this.#send(launchFrame(spec));
+    return this.#launched.promise;
+  }
+
+  verdict(requestId: number, verdict: Verdict): void {
+    // Turning the caller into a stand-in may still fail, and then it goes on as it was.
+    if (verdict.kind === "run") this.#endReplaced(requestId);
+    this.#running.add(requestId);
+    this.#send(verdictFrame(requestId, verdict));
+  }
+
+  /** The exec that this one took the place of, in the same process, has ended. */
+  #endReplaced(requestId: number): void {
+    const previous = this.#replaces.get(requestId);
+    if (previous === undefined) return;
+    this.#replaces.delete(requestId);
+    if (!this.#running.delete(previous)) return;
+    const replaced = { how: "replaced", exitCode: null, signal: null, by: requestId, atMs: Date.now() } as const;
+    this.#handlers.onExecEnd({ requestId: previous, ...replaced });
+  }
+
+  resolve(requestId: number, path: Text): Promise<{ chain: ExecFile[] } | { errno: number }> {
+    const token = ++this.#lastToken;
+    const answer = Promise.withResolvers<{ chain: ExecFile[] } | { errno: number }>();
+    this.#questions.set(token, answer.resolve);
+    this.#send(new FrameWriter(frameKinds.resolve).u64(requestId).u64(token).text(path).finish());
+    return answer.promise;
+  }
+
+  signal(number: number): void {
+    this.#send(new FrameWriter(frameKinds.signal).i32(number).finish());
+  }
+
+  terminate(graceMs: number): void {
+    this.#send(new FrameWriter(frameKinds.terminate).u32(graceMs).finish());
+  }
+
+  input(chunk: Buffer): void {
+    this.#send(new FrameWriter(frameKinds.input).bytes(chunk).finish());
+  }
+
+  resize(rows: number, columns: number): void {
+    this.#send(new FrameWriter(frameKinds.resize).u32(rows).u32(columns).finish());
+  }
+
+  #send(frame: Buffer): void {
+    if (this.#control.writable) this.#control.write(frame);
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      for (const frame of this.#reader.read(chunk)) this.#handle(frame);
+    } catch (cause) {
+      // Fails closed: without a broker that can be understood every waiting exec ends with the tree.
+      this.#failure =
+        cause instanceof SallyportError
+          ? cause
+          : new SallyportError("BROKER_PROTOCOL", `Handling a broker's frame failed: ${String(cause)}`, { cause });
+      this.#control.destroy();
+    }
+  }
+
+  #handle({ kind, payload: bytes }: Frame): void {
+    const payload = new PayloadReader(bytes);
+    switch (kind) {
+      case frameKinds.hello:
+        this.#greeted.resolve(payload.i32());
+        return;
+      case frameKinds.started:
+        this.#launched.resolve();
+        return;
+      case frameKinds.exec: {
+        const { event, previous } = readExecEvent(payload);
+        if (previous !== 0) this.#replaces.set(event.requestId, previous);
+        this.#handlers.onExec(event);
+        return;
+      }
+      case frameKinds.execEnd:
+        this.#handleExecEnd(payload);
+        return;
+      case frameKinds.resolved:
+        this.#handleResolved(payload);
+        return;
+      case frameKinds.failed:
+        this.#handleFailed(payload);
+        return;
+      case frameKinds.ended:
+        this.#result = {
+          ...readWaitStatus(payload.u8() !== 0, payload.i32()),
+          cleanup: {
+            how: cleanupWays[payload.u8()] ?? "process-walk",
+            sure: payload.u8() !== 0,
+            killed: payload.count(),
+          },
+        };
+        return;
+      case frameKinds.output:
+        this.#handlers.onOutput?.(payload.bytes());
+        return;
+      default:
+        throw new SallyportError("BROKER_PROTOCOL", `The broker sent a frame of unknown kind ${kind}`);
+    }
+  }
+
+  #handleExecEnd(payload: PayloadReader): void {
+    const requestId = payload.count();
+    const how = execEndings[payload.u8()] ?? "ended";
+    const status = readWaitStatus(payload.u8() !== 0, payload.i32());
+    if (how === "ended") this.#endReplaced(requestId);
+    this.#replaces.delete(requestId);
+    // An exec that vanished while it waited has no verdict yet; one that ended twice is told once.
+    if (!this.#running.delete(requestId) && how !== "vanished") return;
+    this.#handlers.onExecEnd({ requestId, how, ...status, by: null, atMs: payload.count() });
+  }
+
+  #handleResolved(payload: PayloadReader): void {
+    const token = payload.count();
+    const errno = payload.i32();
+    const chain = payload.list(() => readExecFile(payload)).map((file) => ({ ...file, fd: -1 }));
+    const answer = this.#questions.get(token);
+    this.#questions.delete(token);
+    answer?.(errno === 0 ? { chain } : { errno });
+  }
+
+  #handleFailed(payload: PayloadReader): void {
+    const stage = payload.bytes().toString("utf8");
+    const errno = payload.i32();
+    const succeeded = payload
+      .bytes()
+      .toString("utf8")
+      .split(" ")
+      .filter((name) => name !== "");
+    const wallMessage = stage.startsWith("wall: ") ? stage.slice("wall: ".length) : null;
+    this.#failure =
+      wallMessage !== null
+        ? new SallyportError("WALL_FAILED", `The wall could not be built: ${wallMessage || "bubblewrap ended early"}`)
+        : stage === "probe"
+          ? new SallyportError(
+              "PROBE_FAILED",
+              `The wall does not hold: ${succeeded.join(", ")} succeeded from inside, expected all to fail`,
+              { data: { succeeded } },
+            )
+          : new SallyportError("LAUNCH_FAILED", `Starting the command failed at: ${stage} (errno ${errno})`, {
+              data: { stage, errno },
+            });
+    this.#launched.reject(this.#failure);
+  }
+
+  #settle(code: number | null, signal: string | null): void {
+    const died = new SallyportError(
+      "BROKER_DIED",
+      `The broker ended with ${signal ?? `exit code ${code}`} before the command was over`,
+      { data: { code, signal } },
+    );
+    for (const answer of this.#questions.values()) answer({ errno: 3 }); // ESRCH: the caller is gone
+    this.#questions.clear();
+    this.#greeted.reject(died); // of no effect once it has told
+    const failure = this.#failure ?? (this.#result === null ? died : null);
+    if (failure !== null) {
+      this.#launched.reject(failure);
+      this.#finished.reject(failure);
+    } else if (this.#result !== null) {
+      this.#launched.resolve();
+      this.#finished.resolve(this.#result);
+    }
+  }
+}
+
+/** Starts a broker process, in this process's session and process group. Throws `BROKER_MISSING` when it was not built. */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  try {
+    accessSync(brokerPath, fsConstants.X_OK);
+  } catch (cause) {
+    throw new SallyportError("BROKER_MISSING", `Cannot run "${brokerPath}": build it with npm run build`, { cause });
+  }
+  const [stdin, stdout, stderr] = options.stdio ?? ["inherit", "inherit", "inherit"];
+  const child = spawn(brokerPath, [], { stdio: [stdin, stdout, stderr, "pipe"], env: {}, cwd: "/" });
+  const spawned = Promise.withResolvers<void>();
+  child.once("spawn", spawned.resolve);
+  child.once("error", spawned.reject);
+  try {
+    await spawned.promise;
+  } catch (cause) {
+    throw new SallyportError("BROKER_MISSING", `Cannot start "${brokerPath}": ${String(cause)}`, { cause });
+  }
+  const control = child.stdio[3] as Socket; // "pipe" makes a socket on this platform
+  return new BrokerConnection(child, control, options.handlers);
+}

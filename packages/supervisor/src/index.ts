@@ -1,0 +1,20 @@
+/** The public surface of @sallyport/supervisor: the one way to run a process and to end its whole tree. */
+export { startBroker } from "./broker.ts";
+export type { Broker, BrokerOptions } from "./broker.ts";
+export { probeKernel } from "./kernel-report.ts";
+export type { KernelReport } from "./kernel-report.ts";
+export { SallyportError, isSallyportError } from "./errors.ts";
+export { signalName, signalNumber } from "./signals.ts";
+export { textFromBytes, textToBytes, textToDisplay } from "./text-bytes.ts";
+export { brokerPath, nativeBuildFolder } from "./native-paths.ts";
+export type {
+  BrokerHandlers,
+  ExecEndEvent,
+  ExecEvent,
+  ExecFile,
+  LandlockRule,
+  LaunchSpec,
+  RunResult,
+  Verdict,
+  WallSpec,
+} from "./types.ts";

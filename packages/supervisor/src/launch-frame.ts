@@ -1,0 +1,44 @@
+/** The launch specification as bytes; `native/launch.c` reads them in the same order. */
+import type { LaunchSpec, WallSpec } from "./types.ts";
+import { FrameWriter, frameKinds } from "./frames.ts";
+
+function writeWall(frame: FrameWriter, wall: WallSpec | null): void {
+  frame.u8(wall !== null);
+  if (wall === null) return;
+  frame.u8(wall.seccomp).u8(wall.refuseUnixSockets).u8(wall.refuseInetSockets).u64(wall.keepCapabilities);
+  frame.u8(wall.landlock !== null);
+  if (wall.landlock !== null) {
+    const { handledFs, handledNet, scoped, rules, exceptPaths, exceptAccess } = wall.landlock;
+    frame.u64(handledFs).u64(handledNet).u64(scoped).u32(rules.length);
+    for (const rule of rules) frame.text(rule.path).u64(rule.access);
+    frame.texts(exceptPaths).u64(exceptAccess);
+  }
+  frame.u8(wall.probe !== null);
+  if (wall.probe !== null) {
+    frame.text(wall.probe.canaryFile).text(wall.probe.canaryFolder).u8(wall.probe.network).texts(wall.probe.gaps);
+  }
+}
+
+export function launchFrame(spec: LaunchSpec): Buffer {
+  const frame = new FrameWriter(frameKinds.launch);
+  frame
+    .u8(spec.mode === "guarded")
+    .u8(spec.intercept)
+    .u8(spec.pidNamespace)
+    .u8(spec.terminal)
+    .u8(spec.pty !== null)
+    .u32(spec.pty?.rows ?? 0)
+    .u32(spec.pty?.columns ?? 0)
+    .text(spec.cgroup ?? "")
+    .text(spec.pidsCgroup ?? "")
+    .u64(spec.caller?.nofileSoft ?? 0)
+    .u64(spec.caller?.ignoredSignals ?? 0n)
+    .u8(spec.caller?.closedDescriptors ?? 0)
+    .texts(spec.outerArgv)
+    .text(spec.file)
+    .texts(spec.argv)
+    .texts(spec.env)
+    .text(spec.cwd);
+  writeWall(frame, spec.wall);
+  return frame.finish();
+}

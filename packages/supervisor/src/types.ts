@@ -1,0 +1,150 @@
+/** What the broker is told and what it tells. The broker (C, `native/broker.c`) holds descriptors, sockets and processes;
+ *  it knows nothing of rules. Everything here is mechanism. */
+import type { Text } from "@sallyport/protocol";
+
+/** One file as the broker opened it in the caller's own root, before anything was decided. */
+export interface ExecFile {
+  /** Absolute path after resolving symlinks, as the kernel names it; ends in " (deleted)" for an unlinked file. */
+  path: Text;
+  /** `dev:ino`, the file's identity while the broker holds it open. */
+  key: string;
+  size: number;
+  mtimeNs: bigint;
+  ctimeNs: bigint;
+  /** st_mode, with the type bits. */
+  mode: number;
+  uid: number;
+  nlink: number;
+  kind: "elf" | "script" | "other";
+  /** ELF class and machine that this kernel runs through a foreign ABI (32-bit). */
+  foreign: boolean;
+  /** The `#!` line of a script: interpreter as written, and its one optional argument. */
+  interpreter?: { file: Text; argument?: Text };
+  /** Number of the broker's descriptor of this very file, or -1 in the answer to a question. Can be opened as `/proc/<brokerPid>/fd/<fd>` until the verdict is given. */
+  fd: number;
+}
+
+/** A blocked execve or execveat that waits for a verdict. A caller whose memory may not be read (it made itself not dumpable) is
+ *  shown with an empty `file`, `argv` and `chain`; whatever the verdict, it is refused. */
+export interface ExecEvent {
+  /** The broker's number for this exec; unique within one broker. */
+  requestId: number;
+  /** Thread group id and thread id in the broker's (outside) numbering. */
+  pid: number;
+  tid: number;
+  /** Parent chain, nearest first, up to the nearest process that had an exec decided (or the command's ancestor). */
+  parents: number[];
+  /** The exec that the last of `parents` runs, where it had one decided; else null. */
+  parentRequestId: number | null;
+  /** True below an escalated program: there "run" means "go on outside". */
+  outside: boolean;
+  /** The path as the caller passed it. */
+  file: Text;
+  argv: Text[];
+  cwd: Text;
+  /** The raw environment block: NAME=value entries, each ended by a NUL. Parse it only when needed. */
+  env: Buffer;
+  /** `chain[0]` is the file itself; then its `#!` interpreter, that one's interpreter, and so on. */
+  chain: ExecFile[];
+}
+
+/** How an exec that was decided ended. */
+export interface ExecEndEvent {
+  requestId: number;
+  /** `ended`: the process is gone; `replaced`: it exec'd again, `by` is the request that replaced it;
+   *  `vanished`: it was killed before the verdict took effect; `failed`: the kernel refused the exec after all. */
+  how: "ended" | "replaced" | "vanished" | "failed";
+  exitCode: number | null;
+  /** Signal number. */
+  signal: number | null;
+  by: number | null;
+  /** Milliseconds since the epoch, taken when it ended: the event itself may come a few milliseconds later. */
+  atMs: number;
+}
+
+export type Verdict =
+  | { kind: "run" }
+  | { kind: "deny"; reason: string }
+  | {
+      kind: "escalate";
+      /** Which file of the chain is executed: 0, or the last interpreter of a script. */
+      chainIndex: number;
+      argv: Text[];
+      /** NAME=value entries. Must not be changed afterwards: the same list may be given again, and is encoded once. */
+      env: readonly Text[];
+      /** The caller's working directory as it is named outside the sandbox. */
+      cwd: Text;
+      /** Paths that the escalated program may not read. */
+      denyRead: string[];
+    };
+
+/** Landlock rights are the kernel's own bits (linux/landlock.h). The broker drops the bits that the kernel does not know. */
+export interface LandlockRule {
+  path: string;
+  access: bigint;
+}
+
+/** What the init process sets up around the command, from inside. */
+export interface WallSpec {
+  landlock: {
+    handledFs: bigint;
+    handledNet: bigint;
+    scoped: bigint;
+    rules: LandlockRule[];
+    /** Paths that get `exceptAccess` nowhere below them while everything else on `/` gets it; only without mount namespace. */
+    exceptPaths: string[];
+    exceptAccess: bigint;
+  } | null;
+  /** Install the filter that refuses mounts, namespaces, modules, bpf and the rest. */
+  seccomp: boolean;
+  /** Refuse socket(2) of these kinds by filter; used where no network namespace does it. */
+  refuseUnixSockets: boolean;
+  refuseInetSockets: boolean;
+  /** Capabilities (bit mask by number) that stay when the caller is root; bounding set too. */
+  keepCapabilities: bigint;
+  /** What is tried from inside before anything runs; one success that is not in `gaps` and nothing runs. */
+  probe: { canaryFile: string; canaryFolder: string; network: boolean; gaps: string[] } | null;
+}
+
+export interface LaunchSpec {
+  /** `plain`: the program as it is. `guarded`: below an init process, with wall and interceptor. */
+  mode: "plain" | "guarded";
+  /** Report every exec and wait for a verdict (guarded mode). */
+  intercept: boolean;
+  /** Argument vector that builds the namespaces and ends by executing the init; the element `"@init"` stands for the init's
+   *  path, and what follows it is added by the broker. Empty: the init is started directly. */
+  outerArgv: string[];
+  file: Text;
+  argv: Text[];
+  /** NAME=value entries. */
+  env: Text[];
+  cwd: string;
+  wall: WallSpec | null;
+  /** True where `outerArgv` makes a pid namespace: then ending its init is sure to end the tree. */
+  pidNamespace: boolean;
+  /** Folder of a cgroup made for this tree, or null. The broker puts the tree in, kills through it and removes it. */
+  cgroup: string | null;
+  /** Folder of a pids cgroup (v1) made for this tree, where it is not the same as `cgroup`. */
+  pidsCgroup: string | null;
+  /** Lead the terminal's foreground process group when the caller does. */
+  terminal: boolean;
+  /** What Node changed for itself and the command shall have as the caller had it: the soft limit of open files (0: leave it)
+   *  the signals that were ignored (bit n-1 for signal n), and which of the descriptors 0 to 2 were closed (bit n). */
+  caller?: { nofileSoft: number; ignoredSignals: bigint; closedDescriptors: number };
+  /** Run on a pty of the broker's making; output and input then go through `onOutput` and `input()`. */
+  pty: { rows: number; columns: number } | null;
+}
+
+export interface BrokerHandlers {
+  onExec(event: ExecEvent): void;
+  onExecEnd(event: ExecEndEvent): void;
+  onOutput?(chunk: Buffer): void;
+}
+
+/** How the whole command ended, after its tree was ended too. */
+export interface RunResult {
+  exitCode: number | null;
+  signal: number | null;
+  /** How the tree was ended, and whether that way is sure. */
+  cleanup: { how: "pid-namespace" | "cgroup" | "process-walk"; sure: boolean; killed: number };
+}

@@ -121,7 +121,8 @@ test("with a journal that can't be written nothing runs, and the exit status is 
 test("a journal that fills up in the middle denies what follows, and the exit status is 125", () => {
   const place = new Place();
   const journal = join(place.base, "journal");
-  const script = "i=0; while [ $i -lt 50 ]; do /bin/echo ran; i=$((i+1)); done; echo end";
+  // Programs that a verdict stands for run ahead of their records, but never more than 64.
+  const script = "i=0; while [ $i -lt 150 ]; do /bin/echo ran; i=$((i+1)); done; echo end";
   const limited = ["-c", 'ulimit -f 8; exec "$@"', "bash", executable, "run", "--journal", journal, "-c", script];
   const { status, stdout, stderr } = spawnSync("bash", limited, {
     cwd: place.project,
@@ -129,7 +130,7 @@ test("a journal that fills up in the middle denies what follows, and the exit st
     encoding: "utf8",
   });
   const ran = stdout.split("\n").filter((line) => line === "ran").length;
-  assert.ok(ran > 0 && ran < 50, `${ran} ran`);
+  assert.ok(ran > 0 && ran < 100, `${ran} ran`);
   assert.ok(stdout.endsWith("end\n"));
   assert.equal(status, 125);
   assert.match(stderr, /Execution denied: /);

@@ -22,6 +22,11 @@ export function decideOrDeny(event: ExecEvent, options: DecideOptions, answer: (
     answer(checked(event, pending));
     return;
   }
+  if (event.answeredAtMs !== null) {
+    pending.catch(() => {}); // nobody waits for it
+    answer(denyBecause(event, "the decision takes time, although an earlier one stands for it"));
+    return;
+  }
   let answered = false;
   const answerOnce = (decision: Decision): void => {
     if (answered) return;
@@ -35,7 +40,7 @@ export function decideOrDeny(event: ExecEvent, options: DecideOptions, answer: (
   // The program that waits may be killed meanwhile; then nobody needs the answer, and nobody should wait for this.
   timer.unref();
   pending.then(
-    (decision) => answerOnce(checked(event, decision)),
+    (decision) => answerOnce(forThisOnce(checked(event, decision))),
     (error: unknown) => answerOnce(denyBecause(event, `the decision failed: ${messageOf(error)}`)),
   );
 }
@@ -59,6 +64,11 @@ function checked(event: ExecEvent, decision: Decision): Decision {
     );
   }
   return decision;
+}
+
+/** An answer that took time does not stand: the next one has to be there at once. */
+function forThisOnce(decision: Decision): Decision {
+  return decision.verdict.kind === "run" ? { ...decision, verdict: { kind: "run" } } : decision;
 }
 
 function isPromise(value: Decision | Promise<Decision>): value is Promise<Decision> {

@@ -35,7 +35,7 @@ export class ExecLedger {
     const parent = event.parentRequestId === null ? undefined : this.#open.get(event.parentRequestId);
     const record: ExecRecord = {
       id: this.#nextId(),
-      atMs: this.#now(),
+      atMs: event.answeredAtMs ?? this.#now(),
       pid: event.pid,
       ppid: event.parents[0] ?? 0,
       parentId: parent?.record.id ?? null,

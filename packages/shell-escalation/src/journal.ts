@@ -1,6 +1,6 @@
 /** The journal: a file with one JSON record a line. A record is appended when its exec is decided, before the verdict takes
- *  effect, and appended again when the program has ended; the last line of an id counts. So a crash loses no decision; it may
- *  lose how the programs of the last moment ended. */
+ *  effect, and appended again when the program has ended; the last line of an id counts. So a crash loses no decision that a
+ *  program waited for; it may lose how the programs of the last moment ended, and those that a verdict stood for. */
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import type { Stats } from "node:fs";
 import type { ExecRecord } from "@sallyport/protocol";
@@ -20,10 +20,13 @@ export class Journal {
   readonly path: string;
   /** The first write that failed. Once set, nothing is written any more and every exec has to be denied. */
   failure: SallyportError | null = null;
+  /** Called when `failure` is set. */
+  onFailure: () => void = () => {};
   #descriptor: number | null;
   #lineIsOpen: boolean;
-  /** Lines about ends that wait for the next decision, or a few milliseconds: nobody waits for them, every exec waits for its. */
-  #endings = "";
+  /** Lines that nobody waits for, until the next decision that somebody waits for. */
+  #waiting = "";
+  #flushesSoon = false;
   #timer: NodeJS.Timeout | undefined;
 
   private constructor(path: string, descriptor: number, lineIsOpen: boolean) {
@@ -55,15 +58,27 @@ export class Journal {
   /** Writes one record and returns whether it is in the file. */
   append(record: ExecRecord): boolean {
     if (this.failure !== null || this.#descriptor === null) return false;
-    const lines = `${this.#endings}${JSON.stringify(record)}\n`;
-    this.#endings = "";
+    const lines = `${this.#waiting}${JSON.stringify(record)}\n`;
+    this.#waiting = "";
     return this.#write(this.#descriptor, lines);
+  }
+
+  /** Writes the record of a program that runs already, when everything that Node was told at once has been decided. */
+  appendRunning(record: ExecRecord): void {
+    if (this.failure !== null || this.#descriptor === null) return;
+    this.#waiting += `${JSON.stringify(record)}\n`;
+    if (this.#flushesSoon) return;
+    this.#flushesSoon = true;
+    queueMicrotask(() => {
+      this.#flushesSoon = false;
+      this.#flush();
+    });
   }
 
   /** Writes the record of a program that has ended, with the next decision or a few milliseconds from now. */
   appendEnded(record: ExecRecord): void {
     if (this.failure !== null || this.#descriptor === null) return;
-    this.#endings += `${JSON.stringify(record)}\n`;
+    this.#waiting += `${JSON.stringify(record)}\n`;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#flush();
@@ -71,9 +86,9 @@ export class Journal {
   }
 
   #flush(): void {
-    if (this.#endings === "" || this.failure !== null || this.#descriptor === null) return;
-    const lines = this.#endings;
-    this.#endings = "";
+    if (this.#waiting === "" || this.failure !== null || this.#descriptor === null) return;
+    const lines = this.#waiting;
+    this.#waiting = "";
     this.#write(this.#descriptor, lines);
   }
 
@@ -91,6 +106,7 @@ export class Journal {
         `Journal "${this.path}" can't be written (${code ?? message}), so further programs were denied; make room or choose another file with --journal`,
         { data: { path: this.path, errno: code ?? null }, cause: error },
       );
+      this.onFailure();
       return false;
     }
   }

@@ -124,7 +124,7 @@ export async function runGuarded(options: GuardedRunOptions): Promise<RunSummary
   const replaced = plan
     .replacedSinceStart()
     .map((path) => `"${path}" was replaced from outside, and could be changed from inside since then`);
-  const failures = [failure, journal?.failure ?? null].filter((error) => error !== null);
+  const failures = [failure, door.failure(), journal?.failure ?? null].filter((error) => error !== null);
   return {
     exitStatus: exitStatusOf(result, timedOut, failures.length > 0),
     exitCode: result?.exitCode ?? null,
@@ -173,6 +173,8 @@ async function launchBehindWall(
 
 interface Door {
   handlers: BrokerHandlers;
+  /** A program ran on a verdict that stood, and would not run now. */
+  failure(): SallyportError | null;
   open(broker: Broker, decider: Decider): void;
   record(record: ExecRecord): void;
 }
@@ -181,15 +183,31 @@ interface Door {
 function createDoor(options: GuardedRunOptions, ledger: ExecLedger, journal: Journal | null): Door {
   const timeoutMs = options.decisionTimeoutMs ?? defaultDecisionTimeoutMs;
   const waiting = new Set<number>();
+  let failure: SallyportError | null = null;
   let answering: { broker: Broker; decider: Decider } | null = null;
 
+  // What nobody can record must not go on without being asked about.
+  if (journal !== null) journal.onFailure = () => answering?.broker.revoke();
   const record = (entry: ExecRecord): void => {
     journal?.appendEnded(entry);
     options.onRecord?.(entry);
   };
+  // It runs already, because an earlier verdict stands. The record says that, whatever the decision is now.
+  const confirm = (event: ExecEvent, decision: Decision): void => {
+    const changed = decision.verdict.kind === "run" ? null : changedVerdict(event, decision);
+    const entry = ledger.decided(event, changed === null ? decision : changed.decision);
+    journal?.appendRunning(entry);
+    options.onRecord?.(entry);
+    if (changed === null) answering?.broker.verdict(event.requestId, decision.verdict);
+    else failure ??= changed.error; // and the broker, which gets no answer, ends the command
+  };
   const answer = (event: ExecEvent, decision: Decision): void => {
     // Killed while it waited: there is nobody left to answer, and nothing that ran.
     if (!waiting.delete(event.requestId)) return;
+    if (event.answeredAtMs !== null) {
+      confirm(event, decision);
+      return;
+    }
     const { requestId } = event;
     let final = decision;
     let entry = ledger.decided(event, decision);
@@ -221,7 +239,21 @@ function createDoor(options: GuardedRunOptions, ledger: ExecLedger, journal: Jou
     open: (broker, decider) => {
       answering = { broker, decider };
     },
+    failure: () => failure,
     record,
+  };
+}
+
+function changedVerdict(
+  event: ExecEvent,
+  { reason, file, verdict }: Decision,
+): { decision: Decision; error: SallyportError } {
+  const name = JSON.stringify(textToDisplay(file));
+  const text = `${reason.text}; it had been started because an earlier verdict stood, so the command was ended`;
+  const message = `${name} was started because an earlier verdict stood, and deciding again gave ${verdict.kind} (${reason.text}), expected run; the command was ended`;
+  return {
+    decision: { verdict: { kind: "run" }, reason: { kind: reason.kind, text }, file },
+    error: new SallyportError("VERDICT_CHANGED", message, { data: { pid: event.pid, file, verdict: verdict.kind } }),
   };
 }
 

@@ -31,6 +31,19 @@ test("a promised decision is passed on", async () => {
   assert.deepEqual(await answerOf(async () => runDecision()), runDecision());
 });
 
+test("a promised decision does not stand, and one that stands has to be there at once", async () => {
+  const stands = { ...runDecision(), verdict: { kind: "run", stands: true } } as const;
+  assert.deepEqual(await answerOf(async () => stands), runDecision());
+  const answers: Decision[] = [];
+  const answered = execEvent(1, { answeredAtMs: 1 });
+  const options = { decider: { decide: async () => stands }, resolve, timeoutMs: 10_000 };
+  decideOrDeny(answered, options, (decision) => answers.push(decision));
+  assert.deepEqual(answers, [denial("the decision takes time, although an earlier one stands for it")]);
+  // The negative control: the same decision without waiting.
+  decideOrDeny(answered, { ...options, decider: { decide: () => stands } }, (decision) => answers.push(decision));
+  assert.deepEqual(answers[1], stands);
+});
+
 test("denies when the policy throws", () => {
   const decide = (): Decision => {
     throw new Error("broken");

@@ -9,6 +9,7 @@ export function execEvent(requestId: number, changes: Partial<ExecEvent> = {}): 
     tid: 100 + requestId,
     parents: [100],
     parentRequestId: null,
+    answeredAtMs: null,
     outside: false,
     file: "true",
     argv: ["true"],

@@ -30,6 +30,11 @@ test("decided() makes the whole record, ended() completes it", () => {
   assert.equal(id, record.id);
 });
 
+test("decided() takes the time at which the broker answered", () => {
+  const ledger = new ExecLedger(() => 5000);
+  assert.equal(ledger.decided(execEvent(1, { answeredAtMs: 4996 }), runDecision()).atMs, 4996);
+});
+
 test("ended() names the signal", () => {
   const ledger = new ExecLedger();
   ledger.decided(execEvent(1), runDecision());

@@ -44,6 +44,36 @@ test("a line that a crash cut short is not glued to", () => {
   assert.deepEqual([cut, JSON.parse(whole ?? "")], ['{"id":"cut sho', record]);
 });
 
+test("appendRunning() writes all that is appended at once with one write, before anything that comes later", async () => {
+  const path = join(folder, "running");
+  const journal = Journal.open(path);
+  const lines = (): string[] => readFileSync(path, "utf8").split("\n").filter(Boolean);
+  for (let count = 0; count < 3; count += 1) journal.appendRunning(someRecord());
+  assert.equal(lines().length, 0);
+  await Promise.resolve();
+  assert.equal(lines().length, 3);
+  journal.appendRunning(someRecord());
+  journal.append(someRecord());
+  assert.equal(lines().length, 5);
+  journal.appendRunning(someRecord());
+  journal.close();
+  assert.equal(lines().length, 6);
+});
+
+test("onFailure is called once, by whichever write failed first", async () => {
+  const journal = Journal.open("/dev/full");
+  let failures = 0;
+  journal.onFailure = () => (failures += 1);
+  journal.appendRunning(someRecord());
+  assert.equal(failures, 0);
+  await Promise.resolve();
+  assert.deepEqual([failures, journal.failure?.code], [1, "JOURNAL_WRITE_FAILED"]);
+  assert.equal(journal.append(someRecord()), false);
+  journal.appendRunning(someRecord());
+  await Promise.resolve();
+  assert.equal(failures, 1);
+});
+
 test("a whole last line is not followed by an empty one", () => {
   const path = join(folder, "whole");
   writeFileSync(path, "{}\n", { mode: 0o600 });

@@ -91,6 +91,50 @@ test("denies when the policy does not answer in time", async () => {
   assert.deepEqual([summary.exitStatus, stderr], [1, "Execution denied: no decision within 0.05 s\n"]);
 });
 
+/** Lets the first `/bin/echo` stand, and gives `later` for every further one. */
+function changingItsMind(later: Decider["decide"]): Partial<GuardedRunOptions> {
+  let echoes = 0;
+  const decide: Decider["decide"] = (event, resolve) => {
+    if (event.argv[0] !== "/bin/echo") return runDecision();
+    echoes += 1;
+    return echoes === 1 ? { ...runDecision(), verdict: { kind: "run", stands: true } } : later(event, resolve);
+  };
+  return { ...own(decide), argv: ["sh", "-c", "/bin/echo 1; /bin/echo 2; sleep 60; echo survived"] };
+}
+
+test("a verdict that stands is decided and recorded again for each program", async () => {
+  const stands: Decider["decide"] = () => ({ ...runDecision(), verdict: { kind: "run", stands: true } });
+  const argv = ["sh", "-c", "/bin/echo 1; /bin/echo 2; /bin/echo 3"];
+  const { summary, stdout, records } = await run({ ...own(stands), argv });
+  assert.deepEqual([summary.exitStatus, summary.execs, stdout], [0, { run: 4, escalate: 0, deny: 0 }, "1\n2\n3\n"]);
+  const ids = records.filter(({ durationMs }) => durationMs === null).map(({ id }) => id);
+  assert.deepEqual([ids.length, ids.toSorted()], [4, ids]);
+});
+
+const changes: Record<string, { later: Decider["decide"]; kind: string }> = {
+  denies: {
+    later: () => ({
+      ...runDecision(),
+      verdict: { kind: "deny", reason: "no" },
+      reason: { kind: "hook", text: "no" },
+    }),
+    kind: "hook",
+  },
+  "takes its time": { later: async () => runDecision(), kind: "default" },
+};
+for (const [name, { later, kind }] of Object.entries(changes)) {
+  test(`a policy that ${name} what it let stand ends the command, and the record says that it ran`, async () => {
+    const { summary, stdout, records } = await run(changingItsMind(later));
+    assert.deepEqual(
+      [summary.exitStatus, summary.failures.map(({ code }) => code), stdout.includes("survived")],
+      [125, ["VERDICT_CHANGED"], false],
+    );
+    const second = records.find(({ argv }) => argv[1] === "2");
+    assert.deepEqual([second?.decision, second?.reason.kind], ["run", kind]);
+    assert.match(second?.reason.text ?? "", /an earlier verdict stood, so the command was ended$/);
+  });
+}
+
 test("a slow policy delays and loses nothing", async () => {
   const slow = own(() => new Promise((resolve) => setTimeout(resolve, 30, runDecision())));
   const { summary, stdout } = await run(slow);

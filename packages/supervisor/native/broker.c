@@ -11,6 +11,7 @@
 #include "broker.h"
 #include "filter.h"
 #include "kernel-report.h"
+#include "standing.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -111,11 +112,11 @@ static bool read_terminal(void) {
 
 /* --- frames to Node --- */
 
-/* The end of an exec hurries nobody. It waits for the next frame that does, or a few milliseconds, so that a shell that
+/* The end of an exec hurries nobody, and neither does an exec that was answered already. It waits for the next frame that does, or a few milliseconds, so that a shell that
  * starts one program after the other wakes Node once for each and not twice.
  * Returns how long the loop may sleep, in milliseconds. */
 static int flush_what_hurries(void) {
-    if (broker.out.length > 0 && broker.out.length == broker.unhurried) {
+    if (broker.out.length > 0 && broker.out.length == broker.unhurried && !standing_window_narrows()) {
         uint64_t now = monotonic_ms();
         if (broker.flush_at_ms == 0)
             broker.flush_at_ms = now + FLUSH_DELAY_MS;
@@ -153,10 +154,14 @@ void flush_control(void) {
     }
 }
 
+void leave_unhurried(size_t start) {
+    if (broker.unhurried == start)
+        broker.unhurried = broker.out.length;
+}
+
 void send_exec_end(uint64_t request_id, int how, bool known, int status) {
     if (request_id == 0)
         return;
-    bool only_unhurried = broker.unhurried == broker.out.length;
     size_t frame = buffer_begin_frame(&broker.out, FRAME_EXEC_END);
     buffer_u64(&broker.out, request_id);
     buffer_u8(&broker.out, (uint8_t)how);
@@ -164,8 +169,7 @@ void send_exec_end(uint64_t request_id, int how, bool known, int status) {
     buffer_i32(&broker.out, status);
     buffer_u64(&broker.out, wall_clock_ms());
     buffer_end_frame(&broker.out, frame);
-    if (only_unhurried)
-        broker.unhurried = broker.out.length;
+    leave_unhurried(frame);
 }
 
 static void send_failed(const char *stage, int error) {
@@ -673,6 +677,13 @@ static void handle_frame(uint8_t kind, struct reader *reader) {
         return;
     case FRAME_RESOLVE:
         answer_resolve(reader);
+        return;
+    case FRAME_ACKNOWLEDGE:
+        if (!standing_acknowledge(read_u32(reader)))
+            die("Node acknowledged execs that were not answered");
+        return;
+    case FRAME_REVOKE:
+        standing_forget_all();
         return;
     case FRAME_SIGNAL:
         send_to_command(INIT_SIGNAL, read_i32(reader));

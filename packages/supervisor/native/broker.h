@@ -42,14 +42,15 @@ struct process {
     struct process *next;
 };
 
-enum verdict_kind { VERDICT_RUN = 0, VERDICT_ESCALATE = 1, VERDICT_DENY = 2 };
+/* VERDICT_STAND: run, and run again without asking what is the same in everything that was looked at. */
+enum verdict_kind { VERDICT_RUN = 0, VERDICT_ESCALATE = 1, VERDICT_DENY = 2, VERDICT_STAND = 3 };
 
 struct broker {
     int epoll_fd;
     struct source control, signals, init, terminal, timer;
     struct buffer in, out;
     struct buffer typed;   /* input for the pty that it has not taken yet */
-    size_t unhurried;      /* bytes of `out` that only tell ends, when nothing else is in it */
+    size_t unhurried;      /* bytes of `out` that nobody waits for, when nothing else is in it */
     uint64_t flush_at_ms;  /* when they are sent all the same */
     bool control_writable; /* EPOLLOUT is asked for */
     bool listeners_paused; /* Node reads too slowly: no new execs until it caught up */
@@ -80,6 +81,8 @@ void watch_source(struct source *source, uint32_t events);
 void close_source(struct source *source);
 void send_exec_end(uint64_t request_id, int how, bool known, int status);
 void flush_control(void);
+/* What was appended to `out` from `start` on is what nobody waits for. */
+void leave_unhurried(size_t start);
 
 /* exec-requests.c */
 void add_listener(int fd, bool outside, pid_t starting);

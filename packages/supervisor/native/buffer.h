@@ -7,7 +7,7 @@
 
 #include "common.h"
 
-enum { FRAME_VERSION = 1, FRAME_HEADER = 8, FRAME_CAP = 16 * 1024 * 1024 };
+enum { FRAME_VERSION = 2, FRAME_HEADER = 8, FRAME_CAP = 16 * 1024 * 1024 };
 
 enum frame_kind {
     /* Node to broker */
@@ -18,6 +18,8 @@ enum frame_kind {
     FRAME_RESOLVE = 5,
     FRAME_RESIZE = 6,
     FRAME_INPUT = 7,
+    FRAME_ACKNOWLEDGE = 8,
+    FRAME_REVOKE = 9,
     /* broker to Node */
     FRAME_HELLO = 101,
     FRAME_STARTED = 102,

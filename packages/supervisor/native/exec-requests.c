@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "broker.h"
 #include "filter.h"
+#include "standing.h"
 #include "target-memory.h"
 
 #include <elf.h>
@@ -64,6 +65,7 @@ struct request {
     enum request_stage stage;
     struct target target;
     struct exec_chain chain;
+    struct standing_key key;
     enum verdict_kind verdict;
     char *deny_text;
     uint32_t chain_index;
@@ -116,9 +118,16 @@ static void forget_process(struct process *process) {
     free(process);
 }
 
+/* A process that is reaped while the kernel collects the answer gives ESRCH once; the next answer has its status. */
 static bool read_pidfd_information(int pidfd, uint64_t mask, struct pidfd_information *information) {
-    *information = (struct pidfd_information){.mask = mask};
-    return ioctl(pidfd, PIDFD_INFORMATION, information) == 0;
+    for (int tries = 0; tries < 2; tries++) {
+        *information = (struct pidfd_information){.mask = mask};
+        if (ioctl(pidfd, PIDFD_INFORMATION, information) == 0)
+            return true;
+        if (errno != ESRCH)
+            break;
+    }
+    return false;
 }
 
 /* The entry of a living process, made when there is none. NULL when the process is gone. */
@@ -180,13 +189,15 @@ static void finish_request(struct request *request);
 
 /* The kernel tells the exit status of any process after it was reaped (6.15); before that there is only the fact. */
 void handle_process_exit(struct process *process, uint32_t events) {
+    /* Looked at first: of what was reaped by then the status is there; the other way round it could be reaped in between. */
+    struct pollfd polled = {process->source.fd, POLLIN, 0};
+    bool nothing_ended = poll(&polled, 1, 0) == 0;
     struct pidfd_information information;
     bool asked =
         kernel_keeps_exit_status() && read_pidfd_information(process->source.fd, PIDFD_INFORMATION_EXIT, &information);
     bool known = asked && (information.mask & PIDFD_INFORMATION_EXIT) != 0;
-    struct pollfd polled = {process->source.fd, POLLIN, 0};
-    if (!known && poll(&polled, 1, 0) == 0)
-        return; /* nothing has ended */
+    if (!known && nothing_ended)
+        return;
     if (!known && asked && (events & EPOLLHUP) == 0 && (polled.revents & POLLHUP) == 0)
         return; /* a zombie: its status comes when its parent has taken it */
     struct request *waiting;
@@ -292,7 +303,7 @@ static void append_parents(struct buffer *out, const struct process *process) {
     buffer_u64(out, parent_request);
 }
 
-enum call_outcome { CALL_ASK, CALL_NATIVE, CALL_REFUSE, CALL_BLIND };
+enum call_outcome { CALL_ASK, CALL_NATIVE, CALL_REFUSE, CALL_BLIND, CALL_ANSWERED };
 
 /* The attack: a call that looks as if it must fail (its path lies in memory that only the kernel reads, or another thread
  * takes the file away for a moment) is left to the kernel, and there it succeeds, undecided. So the caller gets from us the
@@ -350,16 +361,21 @@ static size_t vector_limit(pid_t tgid) {
     return budget > MAX_STRING ? budget : MAX_STRING;
 }
 
-static enum call_outcome append_vectors(struct request *request, struct buffer *out) {
+/* Where the parts of an EXEC frame begin. */
+struct exec_parts {
+    size_t frame, answered, call, argv, env, chain, end;
+};
+
+static enum call_outcome append_vectors(struct request *request, struct buffer *out, struct exec_parts *parts) {
     size_t budget = MAX_VECTORS;
     bool at = request->nr == SYS_execveat;
-    size_t count_at = out->length;
+    size_t count_at = parts->argv = out->length;
     uint32_t count;
     buffer_u32(out, 0);
     enum read_outcome outcome = read_target_vector(request->tid, request->args[at ? 2 : 1], true, out, &count, &budget);
     buffer_patch_u32(out, count_at, count);
     if (outcome == READ_OK) {
-        size_t size_at = out->length;
+        size_t size_at = parts->env = out->length;
         buffer_u32(out, 0);
         outcome = read_target_vector(request->tid, request->args[at ? 3 : 2], false, out, &count, &budget);
         buffer_patch_u32(out, size_at, (uint32_t)(out->length - size_at - sizeof(uint32_t)));
@@ -395,7 +411,7 @@ static enum call_outcome ask_blind(struct request *request, size_t frame) {
     struct buffer *out = &broker.out;
     request->blind = true;
     chain_close(&request->chain);
-    size_t fixed = frame + FRAME_HEADER + 8 + 8 + 4 + 4 + 1;
+    size_t fixed = frame + FRAME_HEADER + 8 + 8 + 8 + 4 + 4 + 1;
     uint32_t parents;
     memcpy(&parents, out->data + fixed, sizeof parents);
     out->length = fixed + sizeof parents + parents * sizeof(int32_t) + sizeof(uint64_t);
@@ -406,6 +422,54 @@ static enum call_outcome ask_blind(struct request *request, size_t frame) {
     chain_append(&request->chain, out);
     buffer_end_frame(out, frame);
     return CALL_ASK;
+}
+
+/* An environment that speaks to the dynamic loader is judged each time: it puts other code into the same program. */
+static bool speaks_to_loader(const struct buffer *out, const struct exec_parts *parts) {
+    const uint8_t *entry = out->data + parts->env + sizeof(uint32_t), *end = out->data + parts->chain;
+    while (entry < end) {
+        size_t left = (size_t)(end - entry);
+        if (left >= 3 && memcmp(entry, "LD_", 3) == 0)
+            return true;
+        const uint8_t *nul = memchr(entry, '\0', left);
+        entry = nul == NULL ? end : nul + 1;
+    }
+    return false;
+}
+
+/* Everything that Node sees of this exec but the process, the arguments behind the program's name and the environment. The
+ * attack: something that a rule matches on is not in the key, and a forbidden program runs on another one's verdict. So the
+ * bytes are those of the frame itself: path and working folder, argv[0], and of every file of the chain its resolved path,
+ * identity, size, times, mode, links and `#!` line. */
+static void make_key(struct request *request, const struct buffer *out, const struct exec_parts *parts) {
+    struct standing_key *key = &request->key;
+    uint32_t count, first;
+    memcpy(&count, out->data + parts->argv, sizeof count);
+    if (request->listener->outside || count == 0 || speaks_to_loader(out, parts))
+        return;
+    memcpy(&first, out->data + parts->argv + sizeof count, sizeof first);
+    standing_key_add(key, out->data + parts->call, parts->argv - parts->call);
+    standing_key_add(key, out->data + parts->argv + sizeof count, sizeof first + first);
+    standing_key_add(key, out->data + parts->chain, parts->end - parts->chain);
+}
+
+/* Answers what a verdict stands for; Node hears of it a moment later and decides all the same. The files were opened and
+ * looked at for this very exec, so nothing is older here than it would be after a question. */
+static enum call_outcome answer_or_ask(struct request *request, struct process *process,
+                                       const struct exec_parts *parts) {
+    if (!standing_holds(&request->key))
+        return CALL_ASK;
+    if (!answer(request->listener, request->notification_id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE)) {
+        broker.out.length = parts->frame; /* killed while it waited: nothing ran, and nobody was asked */
+        return CALL_ANSWERED;
+    }
+    uint64_t now = wall_clock_ms();
+    memcpy(broker.out.data + parts->answered, &now, sizeof now);
+    process->request_id = request->id;
+    process->reports = true;
+    standing_answered();
+    leave_unhurried(parts->frame);
+    return CALL_ANSWERED;
 }
 
 /* Reads all that the decision needs and asks Node; answers at once where there is nothing to decide. */
@@ -424,28 +488,35 @@ static enum call_outcome ask(struct request *request) {
     if (outcome != CALL_ASK && outcome != CALL_BLIND)
         return outcome;
     struct buffer *out = &broker.out;
-    size_t frame = buffer_begin_frame(out, FRAME_EXEC);
+    struct exec_parts parts = {.frame = buffer_begin_frame(out, FRAME_EXEC)};
     buffer_u64(out, request->id);
     buffer_u64(out, process->request_id);
+    parts.answered = out->length;
+    buffer_u64(out, 0);
     buffer_i32(out, request->tid);
     buffer_i32(out, request->tgid);
     buffer_u8(out, request->listener->outside);
     append_parents(out, process);
+    parts.call = out->length;
     buffer_string(out, path, strlen(path));
     buffer_string(out, request->target.cwd, strlen(request->target.cwd));
     if (outcome == CALL_ASK)
-        outcome = append_vectors(request, out);
+        outcome = append_vectors(request, out, &parts);
     if (outcome == CALL_BLIND)
-        return ask_blind(request, frame);
-    if (outcome == CALL_ASK)
-        chain_append(&request->chain, out);
+        return ask_blind(request, parts.frame);
+    if (outcome != CALL_ASK) {
+        out->length = parts.frame;
+        return outcome;
+    }
+    parts.chain = out->length;
+    chain_append(&request->chain, out);
+    parts.end = out->length;
+    chain_append_descriptors(&request->chain, out);
     /* The attack: the process dies and another one with its number is read. Then the answer to this notification fails, and
      * so does putting a descriptor in, which comes before anything that is done for the caller outside. */
-    if (outcome == CALL_ASK)
-        buffer_end_frame(out, frame);
-    else
-        out->length = frame;
-    return outcome;
+    buffer_end_frame(out, parts.frame);
+    make_key(request, out, &parts);
+    return answer_or_ask(request, process, &parts);
 }
 
 static void begin_request(struct listener *listener, const struct seccomp_notif *notification) {
@@ -462,6 +533,7 @@ static void begin_request(struct listener *listener, const struct seccomp_notif 
     request->target.root_fd = request->target.cwd_fd = -1;
     request->target.owns_root = false;
     request->chain.count = 0;
+    request->key.length = 0;
     request->deny_text = request->cwd = NULL;
     request->argv = request->env = request->deny_read = NULL;
     request->has_state = request->ended = request->blind = false;
@@ -477,7 +549,7 @@ static void begin_request(struct listener *listener, const struct seccomp_notif 
         (void)answer(listener, notification->id, -request->native_errno, 0);
     else if (outcome == CALL_NATIVE)
         let_the_kernel(listener, notification->id);
-    else
+    else if (outcome != CALL_ANSWERED)
         refuse(listener, notification->id);
     finish_request(request);
 }
@@ -905,7 +977,7 @@ static bool parse_escalation(struct reader *reader, struct request *request) {
 void apply_verdict(struct reader *reader) {
     struct request *request = find_request(read_u64(reader));
     uint8_t kind = read_u8(reader);
-    if (reader->bad || kind > VERDICT_DENY)
+    if (reader->bad || kind > VERDICT_STAND)
         die("Node sent a malformed verdict");
     if (request == NULL || request->stage != WAITING)
         return; /* it vanished while Node decided, and Node was told */
@@ -915,7 +987,9 @@ void apply_verdict(struct reader *reader) {
         refuse_request(request, END_FAILED);
         return;
     }
-    if (kind == VERDICT_RUN) {
+    if (kind == VERDICT_STAND)
+        standing_remember(&request->key);
+    if (kind == VERDICT_RUN || kind == VERDICT_STAND) {
         if (process != NULL) {
             process->request_id = request->id;
             process->reports = true;

@@ -429,11 +429,15 @@ void chain_append(const struct exec_chain *chain, struct buffer *out) {
         buffer_u32(out, (uint32_t)file->status.st_nlink);
         buffer_u8(out, (uint8_t)file->kind);
         buffer_u8(out, file->foreign);
-        buffer_i32(out, file->path_fd);
         buffer_u8(out, (uint8_t)((file->interpreter != NULL ? 1 : 0) | (file->argument != NULL ? 2 : 0)));
         if (file->interpreter != NULL)
             buffer_string(out, file->interpreter, strlen(file->interpreter));
         if (file->argument != NULL)
             buffer_string(out, file->argument, strlen(file->argument));
     }
+}
+
+void chain_append_descriptors(const struct exec_chain *chain, struct buffer *out) {
+    for (uint32_t i = 0; i < chain->count; i++)
+        buffer_i32(out, chain->files[i].path_fd);
 }

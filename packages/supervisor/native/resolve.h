@@ -47,6 +47,8 @@ int resolve_chain(struct target *target, int directory_fd, const char *path, boo
 /* The same for a file that is already open, as execveat with AT_EMPTY_PATH names it; takes the descriptor. */
 int resolve_open_file(struct target *target, int path_fd, struct exec_chain *chain);
 void chain_close(struct exec_chain *chain);
+/* What Node judges by, without our descriptors: the same bytes for the same files. */
 void chain_append(const struct exec_chain *chain, struct buffer *out);
+void chain_append_descriptors(const struct exec_chain *chain, struct buffer *out);
 
 #endif

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include <sys/un.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+enum { REFUSAL_TIMEOUT_MS = 1000 };
 
 struct attempt {
     const char *name;
@@ -134,8 +137,12 @@ static bool try_udp_send(const struct wall_spec *wall, const struct probe_target
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;
-    bool reached = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 && send(fd, "", 1, 0) == 1 &&
-                   send(fd, "", 1, 0) == 1; /* the second fails with ECONNREFUSED where nobody listens */
+    bool sent = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 && send(fd, "", 1, 0) == 1;
+    /* Where nobody listens the second one fails with ECONNREFUSED, as soon as a busy kernel has brought the news. */
+    struct pollfd refusal = {fd, 0, 0};
+    if (sent)
+        (void)RETRY(poll(&refusal, 1, REFUSAL_TIMEOUT_MS));
+    bool reached = sent && send(fd, "", 1, 0) == 1;
     (void)close(fd);
     return reached;
 }

@@ -30,6 +30,8 @@ export interface Broker {
    *  SallyportError: `WALL_FAILED` (bubblewrap's own words), `PROBE_FAILED` (`data.succeeded`: names), `LAUNCH_FAILED` (`data.stage`, `data.errno`), `BROKER_DIED`. */
   launch(spec: LaunchSpec): Promise<void>;
   verdict(requestId: number, verdict: Verdict): void;
+  /** No verdict stands any more: every exec waits for its own. Those that were answered until the broker reads this are still told. */
+  revoke(): void;
   /** Resolves `path` as the process of this waiting exec would, from its root and cwd; then the `#!` chain. The files of the
    *  answer are closed (`fd` is -1). */
   resolve(requestId: number, path: Text): Promise<{ chain: ExecFile[] } | { errno: number }>;
@@ -60,9 +62,8 @@ function readExecFile(payload: PayloadReader): ExecFile {
   const nlink = payload.u32();
   const kind = fileKinds[payload.u8()] ?? "other";
   const foreign = payload.u8() !== 0;
-  const fd = payload.i32();
   const parts = payload.u8();
-  const file: ExecFile = { path, key, size, mtimeNs, ctimeNs, mode, uid, nlink, kind, foreign, fd };
+  const file: ExecFile = { path, key, size, mtimeNs, ctimeNs, mode, uid, nlink, kind, foreign, fd: -1 };
   if (parts & 1) {
     file.interpreter = { file: payload.text() };
     if (parts & 2) file.interpreter.argument = payload.text();
@@ -73,6 +74,7 @@ function readExecFile(payload: PayloadReader): ExecFile {
 function readExecEvent(payload: PayloadReader): { event: ExecEvent; previous: number } {
   const requestId = payload.count();
   const previous = payload.count();
+  const answeredAtMs = payload.count();
   const tid = payload.i32();
   const pid = payload.i32();
   const outside = payload.u8() !== 0;
@@ -84,6 +86,7 @@ function readExecEvent(payload: PayloadReader): { event: ExecEvent; previous: nu
     tid,
     parents,
     parentRequestId: parentRequest === 0 ? null : parentRequest,
+    answeredAtMs: answeredAtMs === 0 ? null : answeredAtMs,
     outside,
     file: payload.text(),
     cwd: payload.text(),
@@ -91,17 +94,23 @@ function readExecEvent(payload: PayloadReader): { event: ExecEvent; previous: nu
     env: payload.bytes(),
     chain: payload.list(() => readExecFile(payload)),
   };
+  for (const file of event.chain) file.fd = payload.i32();
   return { event, previous };
 }
 
+const verdictThatStands = 3;
+/** Execs that were answered by the broker are acknowledged not fewer at a time; it stops answering at 64 that are not. */
+const acknowledgedAtOnce = 16;
+
 /** The usual answer, in one piece: every exec of every command waits for it. */
-function runVerdictFrame(requestId: number): Buffer {
+function runVerdictFrame(requestId: number, stands: boolean): Buffer {
   const frame = Buffer.alloc(frameHeaderBytes + 9);
   frame.writeUInt32LE(9, 0);
   frame.writeUInt8(frameVersion, 4);
   frame.writeUInt8(frameKinds.verdict, 5);
   frame.writeUInt32LE(requestId % 2 ** 32, frameHeaderBytes);
   frame.writeUInt32LE(Math.floor(requestId / 2 ** 32), frameHeaderBytes + 4);
+  frame.writeUInt8(stands ? verdictThatStands : 0, frameHeaderBytes + 8);
   return frame;
 }
 
@@ -117,7 +126,7 @@ function encodeTexts(texts: readonly Text[]): Buffer {
 }
 
 function verdictFrame(requestId: number, verdict: Verdict): Buffer {
-  if (verdict.kind === "run") return runVerdictFrame(requestId);
+  if (verdict.kind === "run") return runVerdictFrame(requestId, verdict.stands === true);
   const frame = new FrameWriter(frameKinds.verdict).u64(requestId);
   if (verdict.kind === "deny") {
     // The stand-in prints one line of bounded length; a NUL cannot travel in it.
@@ -158,6 +167,9 @@ class BrokerConnection implements Broker {
   /** Execs that run and whose end was not told yet. */
   readonly #running = new Set<number>();
   readonly #questions = new Map<number, (answer: { chain: ExecFile[] } | { errno: number }) => void>();
+  /** The exec that was answered by the broker and is with the handler now. */
+  #unconfirmed: number | null = null;
+  #unacknowledged = 0;
   #lastToken = 0;
   #failure: SallyportError | null = null;
   #result: RunResult | null = null;
@@ -198,10 +210,39 @@ class BrokerConnection implements Broker {
   }
 
   verdict(requestId: number, verdict: Verdict): void {
+    if (requestId === this.#unconfirmed) {
+      if (verdict.kind === "run") this.#unconfirmed = null;
+      return;
+    }
     // Turning the caller into a stand-in may still fail, and then it goes on as it was.
     if (verdict.kind === "run") this.#endReplaced(requestId);
     this.#running.add(requestId);
     this.#send(verdictFrame(requestId, verdict));
+  }
+
+  revoke(): void {
+    this.#send(new FrameWriter(frameKinds.revoke).finish());
+  }
+
+  /** It runs already. Fails closed: what the handler would not have let run ends the whole command. */
+  #handleAnswered(event: ExecEvent): void {
+    this.#unconfirmed = event.requestId;
+    this.#handlers.onExec(event);
+    this.#endReplaced(event.requestId);
+    this.#running.add(event.requestId);
+    if (this.#unconfirmed !== null) {
+      this.#unconfirmed = null;
+      this.revoke();
+      this.terminate(0);
+      return;
+    }
+    this.#unacknowledged += 1;
+  }
+
+  #acknowledge(): void {
+    if (this.#unacknowledged < acknowledgedAtOnce) return;
+    this.#send(new FrameWriter(frameKinds.acknowledge).u32(this.#unacknowledged).finish());
+    this.#unacknowledged = 0;
   }
 
   /** The exec that this one took the place of, in the same process, has ended. */
@@ -245,6 +286,8 @@ class BrokerConnection implements Broker {
   #receive(chunk: Buffer): void {
     try {
       for (const frame of this.#reader.read(chunk)) this.#handle(frame);
+      // Behind what the handlers have put off until all is decided: they may still revoke.
+      queueMicrotask(() => this.#acknowledge());
     } catch (cause) {
       // Fails closed: without a broker that can be understood every waiting exec ends with the tree.
       this.#failure =
@@ -267,7 +310,8 @@ class BrokerConnection implements Broker {
       case frameKinds.exec: {
         const { event, previous } = readExecEvent(payload);
         if (previous !== 0) this.#replaces.set(event.requestId, previous);
-        this.#handlers.onExec(event);
+        if (event.answeredAtMs === null) this.#handlers.onExec(event);
+        else this.#handleAnswered(event);
         return;
       }
       case frameKinds.execEnd:
@@ -311,7 +355,7 @@ class BrokerConnection implements Broker {
   #handleResolved(payload: PayloadReader): void {
     const token = payload.count();
     const errno = payload.i32();
-    const chain = payload.list(() => readExecFile(payload)).map((file) => ({ ...file, fd: -1 }));
+    const chain = payload.list(() => readExecFile(payload));
     const answer = this.#questions.get(token);
     this.#questions.delete(token);
     answer?.(errno === 0 ? { chain } : { errno });

@@ -4,7 +4,7 @@ import type { Text } from "@sallyport/protocol";
 import { SallyportError } from "./errors.ts";
 import { textFromBytes, textToBytes } from "./text-bytes.ts";
 
-export const frameVersion = 1;
+export const frameVersion = 2;
 export const frameHeaderBytes = 8;
 export const frameCapBytes: number = 16 * 1024 * 1024;
 
@@ -16,6 +16,8 @@ export const frameKinds = {
   resolve: 5,
   resize: 6,
   input: 7,
+  acknowledge: 8,
+  revoke: 9,
   hello: 101,
   started: 102,
   exec: 103,
@@ -130,7 +132,9 @@ export class PayloadReader {
     const count = this.u32();
     // An element takes a byte at least: a count that lies cannot make us allocate.
     if (count > this.#bytes.length - this.#at) throw malformed(`a list of ${count} elements that are not there`);
-    return Array.from({ length: count }, read);
+    const items: T[] = [];
+    for (let at = 0; at < count; at += 1) items.push(read());
+    return items;
   }
 }
 

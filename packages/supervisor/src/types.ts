@@ -36,6 +36,10 @@ export interface ExecEvent {
   parents: number[];
   /** The exec that the last of `parents` runs, where it had one decided; else null. */
   parentRequestId: number | null;
+  /** When the broker let it run by itself, on a verdict that stands (milliseconds since the epoch); null: it waits for its
+   *  verdict. What was answered has to be given its `run` before `onExec` returns, which acknowledges it; else the whole
+   *  command is ended. */
+  answeredAtMs: number | null;
   /** True below an escalated program: there "run" means "go on outside". */
   outside: boolean;
   /** The path as the caller passed it. */
@@ -63,7 +67,9 @@ export interface ExecEndEvent {
 }
 
 export type Verdict =
-  | { kind: "run" }
+  /** `stands`: later execs run without waiting, as long as path, cwd, `argv[0]`, `outside` and all of `chain` but `fd` are the same
+   *  and the environment has no `LD_...` variable. Say so only where nothing else was looked at. */
+  | { kind: "run"; stands?: true }
   | { kind: "deny"; reason: string }
   | {
       kind: "escalate";

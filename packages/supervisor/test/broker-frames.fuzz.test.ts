@@ -18,11 +18,14 @@ function frames(launch: Buffer): Buffer[] {
   return [
     launch,
     new FrameWriter(frameKinds.verdict).u64(1).u8(0).finish(),
+    new FrameWriter(frameKinds.verdict).u64(1).u8(3).finish(),
     new FrameWriter(frameKinds.verdict).u64(1).u8(2).text("no").finish(),
     new FrameWriter(frameKinds.verdict).u64(1).u8(1).u32(0).texts(["true"]).texts(["A=B"]).text("/").texts([]).finish(),
     new FrameWriter(frameKinds.resolve).u64(1).u64(9).text("true").finish(),
     new FrameWriter(frameKinds.resize).u32(24).u32(80).finish(),
     new FrameWriter(frameKinds.input).bytes(Buffer.from("typed\n")).finish(),
+    new FrameWriter(frameKinds.acknowledge).u32(0).finish(),
+    new FrameWriter(frameKinds.revoke).finish(),
     new FrameWriter(frameKinds.signal).i32(0).finish(),
     new FrameWriter(frameKinds.terminate).u32(1).finish(),
   ];
@@ -109,7 +112,7 @@ describe("frames that Node would never send", () => {
   });
 
   const refusals: Record<string, [Buffer, RegExp]> = {
-    "another version": [versioned(9), /^sallyport-broker: Node speaks frame version 9, expected 1: .*\n$/],
+    "another version": [versioned(9), /^sallyport-broker: Node speaks frame version 9, expected 2: .*\n$/],
     "a length above the cap": [
       withLength(0xffffffff),
       /^sallyport-broker: Node sent a frame of 4294967295 bytes, at most 16777216 .*\n$/,
@@ -120,9 +123,11 @@ describe("frames that Node would never send", () => {
       /malformed launch specification\n$/,
     ],
     "a verdict that ends too early": [new FrameWriter(2).u32(1).finish(), /malformed verdict\n$/],
-    "a verdict of unknown kind": [new FrameWriter(2).u64(1).u8(3).finish(), /malformed verdict\n$/],
+    "a verdict of unknown kind": [new FrameWriter(2).u64(1).u8(4).finish(), /malformed verdict\n$/],
     "a question that ends too early": [new FrameWriter(5).u64(1).finish(), /malformed question\n$/],
     "a question with a NUL": [new FrameWriter(5).u64(1).u64(1).text("a\0b").finish(), /malformed question\n$/],
+    "an acknowledgement that ends too early": [new FrameWriter(8).u8(1).finish(), /malformed frame of kind 8\n$/],
+    "an acknowledgement of what was not answered": [new FrameWriter(8).u32(1).finish(), /not answered\n$/],
     "a signal that ends too early": [new FrameWriter(3).u8(1).finish(), /malformed frame of kind 3\n$/],
   };
   for (const [name, [bytes, line]] of Object.entries(refusals)) {

@@ -88,6 +88,7 @@ function check(result: Load, expected: { stdout: string; asked: number; denied: 
 
 const deny: Verdict = { kind: "deny", reason: "no" };
 const run: Verdict = { kind: "run" };
+const stand: Verdict = { kind: "run", stands: true };
 
 describe("load", () => {
   test("200 at once, a third each run, denied and carried outside", async () => {
@@ -98,6 +99,11 @@ describe("load", () => {
   test("10,000 one after the other", async () => {
     const result = await load(10_000, 1, () => run);
     check(result, { stdout: "7: 10000\nother: 0\ndescriptors: +0\n", asked: 10_000, denied: 0 });
+  });
+
+  test("200 at once and 2,000 one after the other, most of them on a verdict that stands", async () => {
+    check(await load(200, 200, () => stand), { stdout: "7: 200\nother: 0\ndescriptors: +0\n", asked: 200, denied: 0 });
+    check(await load(2000, 1, () => stand), { stdout: "7: 2000\nother: 0\ndescriptors: +0\n", asked: 2000, denied: 0 });
   });
 
   test("1,000 one after the other, half denied and half carried outside", async () => {

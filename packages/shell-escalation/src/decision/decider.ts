@@ -5,7 +5,7 @@
  *               read and looked up, in time            deny                           run       escalate or run  */
 import type { ReasonKind, Text } from "@sallyport/protocol";
 import { strictest } from "@sallyport/exec-policy";
-import type { Broker, ExecEvent } from "@sallyport/supervisor";
+import type { Broker, ExecEvent, ExecFile, Verdict } from "@sallyport/supervisor";
 import { displayPath, planEscalation } from "./escalation.ts";
 import type { EscalationContext } from "./escalation.ts";
 import type { Evidence } from "./evidence.ts";
@@ -23,6 +23,7 @@ import type { Decider, DeciderOptions, Decision } from "./types.ts";
 import { Places } from "./way.ts";
 
 const defaultTimeoutMs = 10_000;
+const standing: Verdict = { kind: "run", stands: true };
 
 export function createDecider(options: DeciderOptions): Decider {
   return new RuleDecider(options);
@@ -112,7 +113,29 @@ class RuleDecider implements Decider {
     }
     const problem = this.#loaderProblem(event, evidence, file);
     if (problem !== null) return deny(file, "identity", `${problem}: ${unasked}`);
-    return run(file, "default", event.outside ? "no rule matches; it goes on outside" : "no rule matches");
+    const decision = run(file, "default", event.outside ? "no rule matches; it goes on outside" : "no rule matches");
+    return this.#stands(event, evidence) ? { ...decision, verdict: standing } : decision;
+  }
+
+  /** Whether the same program by the same name has to run whatever its other arguments and its environment are. The attack:
+   *  a file that can be changed from inside becomes another program under the eyes of a verdict that stands, so only what is
+   *  out of reach can have one. */
+  #stands(event: ExecEvent, evidence: Evidence): boolean {
+    return (
+      event.answeredAtMs === null &&
+      this.#options.wall.walled &&
+      !event.outside &&
+      evidence.plain &&
+      evidence.programs.every((program) => program.multiCall === null) &&
+      event.chain.every((file) => this.#isOutOfReach(file)) &&
+      !this.#rules.concerns(evidence.programs, event.cwd)
+    );
+  }
+
+  /** A second name could lie within reach, except for a file of root's. */
+  #isOutOfReach({ path, nlink, uid }: ExecFile): boolean {
+    const isKnown = typeof path === "string" && path.startsWith("/") && (nlink === 1 || uid === 0);
+    return isKnown && !this.#places.isWritable(path);
   }
 
   #loaderProblem(event: ExecEvent, evidence: Evidence, program: Text): string | null {

@@ -28,6 +28,8 @@ export interface Evidence {
   settings: LoaderSetting[];
   /** Why it cannot be told what would run; the exec is then denied. */
   unclear: string | null;
+  /** No content was read and no loader's command line: the same files by the same names are the same programs. */
+  plain: boolean;
 }
 
 const maxLoaderDepth = 4;
@@ -61,12 +63,21 @@ export class EvidenceCollector {
 
   collect(event: ExecEvent, resolve: Broker["resolve"]): Evidence | Promise<Evidence> {
     const start: Start = { chain: event.chain, calledAs: event.file, argv: event.argv };
-    const evidence: Evidence = { programs: [], copies: new Map(), loaded: null, settings: [], unclear: null };
+    const evidence: Evidence = {
+      programs: [],
+      copies: new Map(),
+      loaded: null,
+      settings: [],
+      unclear: null,
+      plain: false,
+    };
     if (event.chain.some((file) => this.#originals(file).length > 0))
       return this.#collectSlowly(event, resolve, evidence, start);
     evidence.programs = this.#programsOf(start, evidence);
     const loader = evidence.programs.find((program) => this.#isLoader(program, evidence));
-    return loader === undefined ? evidence : this.#followLoader(event, resolve, evidence, loader, 1);
+    if (loader !== undefined) return this.#followLoader(event, resolve, evidence, loader, 1);
+    evidence.plain = true;
+    return evidence;
   }
 
   async #collectSlowly(

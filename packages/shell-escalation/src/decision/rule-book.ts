@@ -90,6 +90,16 @@ export class RuleBook {
       .map(([{ rule, known }, by]) => ({ rule, by, known }));
   }
 
+  /** Whether a rule is about one of these programs, whatever the arguments. Of copies it knows nothing. */
+  concerns(programs: readonly Program[], cwd: Text): boolean {
+    return programs.some(
+      (program) =>
+        program.names.some((name) => typeof name === "string" && this.#byName.has(name)) ||
+        this.#byKey.has(program.file.key) ||
+        this.#atPath(program, cwd).length > 0,
+    );
+  }
+
   /** The `allow` rules that match what was asked for. Never by name: whoever can write a file can name it. Never for an
    *  interpreter: a rule for python3 is not a rule for every script. Copies count only where no name leads to the file. */
   permissions(programs: readonly Program[], cwd: Text, copies: Copies): Match[] {

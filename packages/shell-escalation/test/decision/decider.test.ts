@@ -27,7 +27,7 @@ test("decide() answers the usual exec at once", (context) => {
   const decider = createDecider(optionsFor(rules, stage.work));
   const event = makeEvent({ file: "/bin/true", argv: ["true"], env: ["A=b".repeat(1000)] }, stage.work, []);
   const expected = {
-    verdict: { kind: "run" },
+    verdict: { kind: "run", stands: true },
     reason: { kind: "default", text: "no rule matches" },
     file: "/usr/bin/true",
   };
@@ -70,8 +70,10 @@ test("decide() denies where the decision itself fails, and never runs", (context
     reason: { kind: "default", text },
     file: "/usr/bin/id",
   });
+  // The negative control: the same decider, before it broke.
+  isBroken = false;
   assert.deepEqual(decide("true"), {
-    verdict: { kind: "run" },
+    verdict: { kind: "run", stands: true },
     reason: { kind: "default", text: "no rule matches" },
     file: "/usr/bin/true",
   });

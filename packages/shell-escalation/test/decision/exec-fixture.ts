@@ -99,6 +99,7 @@ export function makeEvent(call: Call, work: string, descriptors: number[]): Exec
     tid: 100,
     parents: [],
     parentRequestId: null,
+    answeredAtMs: null,
     outside: call.outside ?? false,
     file: call.file,
     argv: call.argv,

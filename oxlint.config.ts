@@ -59,7 +59,10 @@ function restrictedImports(name: string) {
   const closed = packages.filter((other) => !allowed.includes(other)).map((other) => `@sallyport/${other}`);
   return [
     { group: closed, message: `${name} may import only what lies below it in scripts/layers.json` },
-    { group: ["@sallyport/*/**", "../**/packages/**"], message: "Import a package by its name; its files are its own" },
+    {
+      group: ["@sallyport/*/**", "!@sallyport/exec-policy/language", "../**/packages/**"],
+      message: "Import a package by its name; its files are its own",
+    },
     ...(withoutNode.has(name)
       ? [{ group: ["node:*", "node:*/**"], message: `${name} is pure: it must run without Node` }]
       : []),

@@ -1,15 +1,23 @@
 /** npm run bench [-- --json] [-- --rounds=N]: what Sallyport costs, in paired runs beside plain bash. Figures go to stdout,
  *  progress to stderr. With SALLYPORT_BENCH_PEER=FOLDER, where the peer's package is installed, the peer stands beside it. */
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { findInstalledShell } from "@sallyport/shell-escalation";
+import { measureHooks } from "./hooks.ts";
+import type { HookFigures } from "./hooks.ts";
 import { compare, measurePairs } from "./pairs.ts";
 import type { Comparison, Sample, Spread } from "./pairs.ts";
 import { Peer } from "./peer.ts";
+import { compareStore } from "./store.ts";
+import { measureTurns } from "./turns.ts";
+import type { TurnFigures } from "./turns.ts";
 
 const executable = join(dirname(import.meta.dirname), "bin", "sallyport");
+/** Where node scripts/ensure-bash.mjs builds the patched Bash. */
+const patchedBashHome = join(dirname(import.meta.dirname), "node_modules", ".cache", "sallyport-bash");
 const longLoop = 1000;
 const shortLoop = 200;
 const sourceFiles = 12;
@@ -140,11 +148,54 @@ async function runBench(bench: Bench): Promise<number> {
     plainBash(short),
     guardedBash(short, 'prefix_rule(["true"])'),
   );
+  await compareWrappers(bench, { long, short, shortQuiet }, guardedBash);
   writeProgram(bench.project);
   const make = "make -s -j2 -B";
   await bench.compare("make -j2 of a small C program", null, plainBash(make), guardedBash(make, noMatch));
   await comparePeer(bench, long, plainBash(long));
+  await compareStore(bench.compare.bind(bench));
   return await bench.brokerPeak();
+}
+
+interface Loops {
+  long: string;
+  short: string;
+  shortQuiet: string;
+}
+
+/** The patched Bash as interceptor, beside the same Bash alone. */
+async function compareWrappers(
+  bench: Bench,
+  { long, short, shortQuiet }: Loops,
+  guarded: (script: string, rule: string, more: string[]) => () => Promise<Sample>,
+): Promise<void> {
+  const built = findInstalledShell(patchedBashHome);
+  if (built === null) {
+    console.error("no patched Bash, so no rows of it: node scripts/ensure-bash.mjs builds one");
+    return;
+  }
+  const shell = join(bench.base, "bash");
+  copyFileSync(built.path, shell);
+  const plain =
+    (script: string): (() => Promise<Sample>) =>
+    () =>
+      bench.sample([shell, "-c", script]);
+  const more = ["--interceptor", "bash", "--shell", shell];
+  await bench.compare(`${longLoop} programs, run, patched Bash`, longLoop, plain(long), guarded(long, noMatch, more));
+  const forbidden = 'prefix_rule(["true"], "forbidden")';
+  await bench.compare(
+    `${shortLoop} programs, denied, patched Bash`,
+    shortLoop,
+    plain(shortQuiet),
+    guarded(shortQuiet, forbidden, more),
+  );
+  const allowed = 'prefix_rule(["true"])';
+  await bench.compare(
+    `${shortLoop} programs, escalated, patched Bash`,
+    shortLoop,
+    plain(short),
+    guarded(short, allowed, more),
+  );
 }
 
 async function comparePeer(bench: Bench, script: string, plain: () => Promise<Sample>): Promise<void> {
@@ -177,7 +228,7 @@ function writeProgram(folder: string): void {
   writeFileSync(join(folder, "Makefile"), `main: ${objects}\n\tcc -o $@ $^\n%.o: %.c\n\tcc -c -o $@ $<\n`);
 }
 
-function tableOf(rows: readonly Row[], peakKb: number): string {
+function tableOf(rows: readonly Row[], peakKb: number, hooks: HookFigures): string {
   const lines = rows.flatMap(({ name, whole, each }) => [
     lineOf(name, whole, 0),
     ...(each === null ? [] : [lineOf("    each of them", each, 3)]),
@@ -186,8 +237,24 @@ function tableOf(rows: readonly Row[], peakKb: number): string {
   return [
     head,
     ...lines,
+    lineOf('one hook "true", beside sh -c true', hooks.one, 1),
+    lineOf("100 hooks of 500 ms at once, beside one", hooks.parallel, 0),
+    `an event that none of 500 hooks is for: ${hooks.noMatchUs.toFixed(1)} µs`,
     `peak memory of the broker: ${peakKb} kB`,
     `${rounds} pairs each; medians, with the smallest and the largest`,
+  ].join("\n");
+}
+
+function turnTable({ rows, memory, longThread }: TurnFigures): string {
+  const { turns, resumeMs, pageMs } = longThread;
+  return [
+    "Turns: the peer (ours once more where it is not installed) in the column of the plain ones",
+    ...rows.map(({ name, comparison }) => lineOf(name, comparison, 0)),
+    ...memory.map(
+      ({ name, ours, peer }) =>
+        `memory ${name}: ${ours.toFixed(0)} MB, the peer ${peer?.toFixed(0) ?? "not installed"}`,
+    ),
+    `a thread of ${turns} turns: resumed in ${resumeMs.toFixed(0)} ms with the loading of all that it needs, a page in ${pageMs.toFixed(0)} ms`,
   ].join("\n");
 }
 
@@ -201,10 +268,12 @@ function lineOf(name: string, { plainMs, otherMs, ratio, differenceMs }: Compari
 const bench = new Bench();
 try {
   const brokerPeakKb = await runBench(bench);
+  const hooks = await measureHooks(rounds);
+  const turns = await measureTurns(rounds, process.env["SALLYPORT_BENCH_PEER_CODEX"] ?? null);
   console.log(
     values.json === true
-      ? JSON.stringify({ rounds, rows: bench.rows, brokerPeakKb })
-      : tableOf(bench.rows, brokerPeakKb),
+      ? JSON.stringify({ rounds, rows: bench.rows, brokerPeakKb, hooks, turns })
+      : `${tableOf(bench.rows, brokerPeakKb, hooks)}\n\n${turnTable(turns)}`,
   );
 } finally {
   bench.remove();

@@ -2,7 +2,7 @@
 // It runs on the machine's own Node, so it keeps to what Node 18 has.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { basename, delimiter, dirname, join, relative } from "node:path";
+import { delimiter, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -10,23 +10,36 @@ const TOOLS = join(ROOT, "node_modules", ".bin");
 /** The pinned Node of the checkout: tests, builds and the demo all run on this one. */
 export const NODE = join(TOOLS, "node");
 
-const NATIVE = join(ROOT, "packages/supervisor/native");
-const NATIVE_PRODUCTS = ["sallyport-broker", "sallyport-stand-in"].map((name) => join(NATIVE, "build", name));
+/** The C programs by the folder of their Makefile. */
+const NATIVE = new Map([
+  [join(ROOT, "packages/supervisor/native"), ["sallyport-broker", "sallyport-stand-in"]],
+  [join(ROOT, "packages/shell-escalation/native"), ["codex-execve-wrapper"]],
+]);
 
 export function ensureBuild() {
   for (const tool of ["node", "tsc"]) {
     if (!existsSync(join(TOOLS, tool))) fail(`"${relative(ROOT, join(TOOLS, tool))}" is missing; run npm ci`);
   }
-  if (isStale(NATIVE_PRODUCTS, listFiles(NATIVE, /(\.[ch]|Makefile)$/)))
-    run("C programs", "make", ["-s", "-C", NATIVE]);
+  for (const [folder, names] of NATIVE) {
+    if (isNativeStale(folder, names, "build")) run(names.join(", "), "make", ["-s", "-C", folder]);
+  }
   if (listPackages().some(isDistStale)) run("TypeScript", "tsc", ["-b", ...listPackages()]);
 }
 
 /** The C programs once more, with sanitizers, for the tests that feed them nonsense. */
 export function ensureSanitizedBuild() {
-  const products = NATIVE_PRODUCTS.map((file) => join(dirname(file), "sanitized", basename(file)));
-  if (isStale(products, listFiles(NATIVE, /(\.[ch]|Makefile)$/)))
-    run("C programs with sanitizers", "make", ["-s", "-C", NATIVE, "sanitized"]);
+  for (const [folder, names] of NATIVE) {
+    if (isNativeStale(folder, names, "build/sanitized"))
+      run(`${names.join(", ")} with sanitizers`, "make", ["-s", "-C", folder, "sanitized"]);
+  }
+}
+
+/** @param {string} folder
+ *  @param {string[]} names
+ *  @param {string} build */
+function isNativeStale(folder, names, build) {
+  const products = names.map((name) => join(folder, build, name));
+  return isStale(products, listFiles(folder, /(\.[ch]|Makefile)$/));
 }
 
 function listPackages() {

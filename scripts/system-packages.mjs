@@ -40,6 +40,7 @@ const SYSTEM_PACKAGES = [
   { name: "strace", proof: "strace", groups: ["test"] },
   { name: "tmux", proof: "tmux", groups: ["test"] },
   { name: "vim-tiny", proof: "vim.tiny", groups: ["test"] },
+  { name: "xz-utils", proof: "xz", groups: ["test"] },
   { name: "xxd", proof: "xxd", groups: ["test"] },
   { name: "zsh", proof: "zsh", groups: ["test"] },
 ];

@@ -1,8 +1,9 @@
 // npm test: brings what the tests need, builds what is missing, then runs node --test.
 // Arguments: options go to node as they are (write --name=value); anything else picks the test files whose path has it.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
+import { ensurePatchedBash } from "./ensure-bash.mjs";
 import { ensureBuild, ensureSanitizedBuild, NODE, ROOT } from "./ensure-build.mjs";
 import { ensureSystemPackages } from "./system-packages.mjs";
 
@@ -29,6 +30,7 @@ if (files.length === 0) {
 ensureSystemPackages(["build", "demo", "test"]);
 ensureBuild();
 ensureSanitizedBuild();
+if (files.some((file) => readFileSync(join(ROOT, file), "utf8").includes("/patched-bash.ts"))) ensurePatchedBash();
 
 const env = { ...process.env };
 // In CI a test that can't run is a failure, so that nothing goes unchecked in silence.

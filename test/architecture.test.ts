@@ -76,6 +76,8 @@ function isAllowed(name: string, path: string, specifier: string): boolean {
     return target.startsWith(join(ROOT, "packages", name, "src") + sep);
   }
   if (specifier.startsWith("node:")) return !table.withoutNode.includes(name);
+  // The one package with a second entry, which its package.json exports.
+  if (specifier === `${SCOPE}exec-policy/language`) return mayImport(name, "exec-policy");
   if (specifier.startsWith(SCOPE)) return mayImport(name, specifier.slice(SCOPE.length));
   return true;
 }

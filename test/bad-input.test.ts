@@ -57,9 +57,9 @@ const commandLine: Row[] = [
     says: /^Option --rules needs an interceptor/,
   },
   {
-    title: "the interceptor that is not there yet",
+    title: "a patched shell that is not installed",
     words: () => ["--interceptor", "bash"],
-    says: /^Option --interceptor bash needs a patched shell/,
+    says: /^No patched shell is installed in ".*": run sallyport shell build/,
   },
   ...["0", "-1", "x", "1.5", "", "99999999"].map((value) => ({
     title: `--max-procs "${value}"`,
@@ -121,7 +121,7 @@ const ruleFiles: Row[] = [
   },
   {
     title: "a rule file with another language",
-    words: (place) => ["--rules", place.rules("x = 1\n")],
+    words: (place) => ["--rules", place.rules("import os\n")],
     says: /^BASE\/test\.rules:1:\d+: /,
   },
   {

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { noPatchedBash } from "../packages/shell-escalation/test/patched-bash.ts";
 import { cases } from "./fidelity/cases.ts";
 import type { Case, Outcome } from "./fidelity/cases.ts";
 import { Matrix, missingFor, notEscalated } from "./fidelity/runs.ts";
-import type { Mode } from "./fidelity/runs.ts";
 
 const mustRun = process.env["SALLYPORT_MUST_RUN"] === "1";
 const only = process.env["SALLYPORT_FIDELITY_ONLY"];
@@ -27,11 +27,36 @@ describe("the same as without Sallyport", { concurrency: 2 }, () => {
       const outside = await matrix.run(row, "escalated");
       assert.deepEqual(notEscalated(row, outside.journal, matrix), [], JSON.stringify(outside.journal));
       assert.deepEqual(outside.outcome, expectedFrom(row, "escalated", plain.outcome), "outside");
+      await compareWithBash(row, plain.outcome);
     });
   }
 });
 
-function expectedFrom({ differs }: Case, mode: Mode, plain: Outcome): Outcome {
+/** The same with a patched Bash in the kernel's place. */
+async function compareWithBash(row: Case, plain: Outcome): Promise<void> {
+  if (matrix.patchedBash === null) return;
+  const inside = await matrix.run(row, "bash-run");
+  assert.deepEqual(inside.outcome, expectedWithBash(row, "run", plain, inside.outcome), "inside, with Bash");
+  assert.ok(
+    inside.journal.every(({ decision }) => decision === "run"),
+    "every program runs inside, with Bash",
+  );
+  const outside = await matrix.run(row, "bash-escalated");
+  if (row.unseenByBash !== true)
+    assert.deepEqual(notEscalated(row, outside.journal, matrix), [], JSON.stringify(outside.journal));
+  assert.deepEqual(outside.outcome, expectedWithBash(row, "escalated", plain, outside.outcome), "outside, with Bash");
+}
+
+function expectedWithBash(row: Case, mode: "run" | "escalated", plain: Outcome, seen: Outcome): Outcome {
+  const expected = expectedFrom(row, mode, plain);
+  return mode === "run" && row.differsWithBash !== undefined ? row.differsWithBash.expected(expected, seen) : expected;
+}
+
+test("a patched Bash is there for the matrix", { skip: noPatchedBash }, () => {
+  assert.notEqual(matrix.patchedBash, null);
+});
+
+function expectedFrom({ differs }: Case, mode: "run" | "escalated", plain: Outcome): Outcome {
   return differs === undefined || (differs.in !== mode && differs.in !== "both") ? plain : differs.expected(plain);
 }
 
@@ -48,7 +73,9 @@ describe("docs/fidelity.md", () => {
   test("has a heading for each difference", () => {
     const page = readFileSync(new URL("../docs/fidelity.md", import.meta.url), "utf8");
     const headings = new Set(page.split("\n").flatMap((line) => (line.startsWith("### ") ? [line.slice(4)] : [])));
-    const named = cases.flatMap(({ differs }) => (differs === undefined ? [] : [differs.because]));
+    const named = cases.flatMap(({ differs, differsWithBash }) =>
+      [differs, differsWithBash].flatMap((difference) => (difference === undefined ? [] : [difference.because])),
+    );
     assert.deepEqual(
       named.filter((heading) => !headings.has(heading)),
       [],

@@ -1,5 +1,6 @@
-/** The rows of the fidelity matrix. Each script is given to bash three times: plain, under Sallyport with every program run
- *  inside, and under Sallyport with the programs under test carried outside. Scripts see:
+/** The rows of the fidelity matrix. Each script is given to bash five times: plain, under Sallyport with every program run
+ *  inside, and under Sallyport with the programs under test carried outside; the latter two with the kernel as interceptor and with
+ *  a patched Bash. Scripts see:
  *
  *      $T    folder of the programs in ../programs, read-only inside
  *      cwd   an empty folder, the same path each time */
@@ -20,6 +21,10 @@ export interface Case {
   needs?: string[];
   /** What can't be the same, each with its place in docs/fidelity.md. The row is asserted to differ in exactly this way. */
   differs?: Difference;
+  /** What can't be the same with a patched Bash as interceptor, on top of `differs`. */
+  differsWithBash?: BashDifference;
+  /** Another program starts those under test, and a patched Bash sees only what it starts itself. */
+  unseenByBash?: true;
 }
 
 interface Difference {
@@ -28,6 +33,13 @@ interface Difference {
   because: string;
   /** Turns what the plain run said into what this run is expected to say. */
   expected(plain: Outcome): Outcome;
+}
+
+/** In the run with every program inside. */
+interface BashDifference {
+  because: string;
+  /** `seen` is for what can't be computed from the plain run. */
+  expected(plain: Outcome, seen: Outcome): Outcome;
 }
 
 export interface Outcome {
@@ -39,6 +51,24 @@ export interface Outcome {
 }
 
 const ownEnvironment = "The environment of an escalated program";
+
+const sharedSocket: BashDifference = {
+  because: "The shared socket and its variables",
+  expected: (plain) => ({ ...plain, stdout: plain.stdout.replace(/^([\d ]+ )$/m, "$11023 ") }),
+};
+
+const sharedVariables: BashDifference = {
+  because: "The shared socket and its variables",
+  expected: (plain, seen) => ({ ...plain, stdout: withVariables(plain.stdout, seen.stdout) }),
+};
+
+/** The three variables, with the values that they have, in the order that the row gives. */
+function withVariables(plain: string, seen: string): string {
+  const added = seen.match(/^(CODEX_ESCALATE_SOCKET|EXEC_WRAPPER|BASH_EXEC_WRAPPER)=.+$/gm) ?? [];
+  if (added.length !== 3) return plain;
+  const lines = [...plain.split("\n").filter((line) => line !== ""), ...added];
+  return `${(plain === "" ? added : lines.toSorted()).join("\n")}\n`;
+}
 
 const bigArguments = 'x=$(printf %01000d 0); a=(); for i in {1..1700}; do a+=("$x$i"); done;';
 
@@ -130,12 +160,18 @@ const descriptors: Case[] = [
     script: "$T/show fds >&- 2>&- <&-; echo $?; $T/show write-fds <&- >&- 2>&- 7>out; cat out",
     escalated: ["$T/show"],
   },
-  { title: "the list of descriptors", script: "exec 3</dev/null 9>&1; $T/show fds", escalated: ["$T/show"] },
+  {
+    title: "the list of descriptors",
+    script: "exec 3</dev/null 9>&1; $T/show fds",
+    escalated: ["$T/show"],
+    differsWithBash: sharedSocket,
+  },
   {
     title: "the caller's stdin is closed",
     before: "exec <&-",
     script: "cat; echo $?; $T/show fds",
     escalated: ["cat", "$T/show"],
+    differsWithBash: sharedSocket,
   },
   {
     title: "the caller's stdout is closed",
@@ -165,6 +201,7 @@ const descriptors: Case[] = [
         stderr: "bash: line 1: 7: Bad file descriptor\n",
       }),
     },
+    differsWithBash: sharedSocket,
   },
   {
     title: "stdin is a file, read on from its offset",
@@ -223,7 +260,12 @@ const jobs: Case[] = [
     script: "$T/show signals; kill -INT $$; echo still",
     escalated: ["$T/show"],
   },
-  { title: "a blocked signal is inherited", script: "$T/run-blocked 10 12 -- $T/show signals", escalated: ["$T/show"] },
+  {
+    title: "a blocked signal is inherited",
+    unseenByBash: true,
+    script: "$T/run-blocked 10 12 -- $T/show signals",
+    escalated: ["$T/show"],
+  },
   { title: "a child killed by TERM", script: "sh -c 'kill -TERM $$'; echo $?", escalated: ["sh"] },
   { title: "a child killed by KILL", script: "sh -c 'kill -KILL $$'; echo $?", escalated: ["sh"] },
   { title: "a child killed by SEGV", script: "$T/crash; echo $?", escalated: ["$T/crash"] },
@@ -277,11 +319,21 @@ const jobs: Case[] = [
     script: "timeout 0.2 sleep 50; echo $?; timeout -s KILL 0.2 sleep 50; echo $?",
     escalated: ["timeout"],
   },
-  { title: "timeout, the sleeper alone outside", script: "timeout 0.2 sleep 50; echo $?", escalated: ["sleep"] },
+  {
+    title: "timeout, the sleeper alone outside",
+    unseenByBash: true,
+    script: "timeout 0.2 sleep 50; echo $?",
+    escalated: ["sleep"],
+  },
   { title: "timeout that does not pass", script: "timeout 20 sh -c 'exit 7'; echo $?", escalated: ["timeout"] },
   { title: "nohup", script: "nohup sh -c 'echo out; $T/show signals' 2>&1 | cat", escalated: ["nohup"] },
   { title: "setsid -w", script: "setsid -w sh -c 'echo s; exit 5'; echo $?", escalated: ["setsid"] },
-  { title: "a member of its own session", script: "setsid -w $T/show session", escalated: ["$T/show"] },
+  {
+    title: "a member of its own session",
+    unseenByBash: true,
+    script: "setsid -w $T/show session",
+    escalated: ["$T/show"],
+  },
   {
     title: "relations of $$ and $PPID",
     script:
@@ -295,7 +347,7 @@ const calls: Case[] = [
   { title: "exec replaces the shell", script: "exec sh -c 'echo in; exit 6'; echo never", escalated: ["sh"] },
   { title: "exec -a", script: "(exec -a other sh -c 'echo $0'); (exec -a '' $T/show argv x)", escalated: ["bash"] },
   { title: "exec -l", script: "(exec -l $T/show argv x)" },
-  { title: "exec -c", script: "export A=1; exec -c /usr/bin/env" },
+  { title: "exec -c", script: "export A=1; exec -c /usr/bin/env", differsWithBash: sharedVariables },
   { title: "env -i", script: "A=1 env -i B=2 /usr/bin/env", escalated: ["env"], passEnv: ["A"] },
   { title: "an empty argument list", script: "$T/no-argv $T/show argv" },
   { title: "empty arguments", script: "$T/show argv '' a '' ; printf '[%s]' '' ''", escalated: ["$T/show"] },
@@ -328,6 +380,15 @@ const calls: Case[] = [
     script: "for i in {1..12}; do export V$i=$(printf %0100000d $i); done; $T/show env-sum",
     escalated: ["$T/show"],
     passEnv: ["SHLVL", "_", ...Array.from({ length: 12 }, (_, at) => `V${at + 1}`)],
+    differsWithBash: {
+      because: "The shared socket and its variables",
+      expected: (plain, seen) => ({
+        ...plain,
+        stdout: plain.stdout.replace(/^(\d+) (entries), .*$/m, (_, count: string) =>
+          [String(Number(count) + 3), seen.stdout.trim().replace(/^\d+ /, "")].join(" "),
+        ),
+      }),
+    },
   },
   {
     title: "the whole environment",
@@ -341,6 +402,7 @@ const calls: Case[] = [
         stdout: plain.stdout.replace(/^(NEW|OLDPWD|_)=.*\n/gm, "").replace("SHLVL=1", "SHLVL=0"),
       }),
     },
+    differsWithBash: sharedVariables,
   },
   {
     title: "a script with #!",
@@ -409,6 +471,10 @@ const calls: Case[] = [
   {
     title: "an executable that is open for writing",
     script: "cp $T/exit-with x; exec 3>>x; ./x 3; echo $?; exec 3>&-; ./x 3; echo $?",
+    differsWithBash: {
+      because: "What only the kernel refuses",
+      expected: (plain) => ({ ...plain, stderr: plain.stderr.replace("line 1: ", "") }),
+    },
   },
   { title: "a program that deletes itself", script: "cp $T/exit-with x; (rm x; ./x 3); echo $?" },
   { title: "a file that may be executed and not read", script: "cp $T/exit-with x; chmod 111 x; ./x 7; echo $?" },
@@ -436,6 +502,7 @@ const state: Case[] = [
     title: "few descriptors",
     script: "ulimit -n 5; $T/show fds; sh -c 'echo x'; echo $?",
     escalated: ["$T/show", "sh"],
+    differsWithBash: sharedSocket,
   },
   {
     title: "a file size limit",
@@ -449,8 +516,19 @@ const state: Case[] = [
     escalated: ["sh", "touch"],
   },
   { title: "nice", script: "nice -n 5 nice; nice -n 5 sh -c 'nice -n 3 nice; nice'", escalated: ["nice"] },
-  { title: "a nice value, the program alone outside", script: "nice -n 7 $T/show nice", escalated: ["$T/show"] },
-  { title: "CPU affinity", script: "taskset -c 0 $T/show cpus", needs: ["taskset"], escalated: ["$T/show"] },
+  {
+    title: "a nice value, the program alone outside",
+    unseenByBash: true,
+    script: "nice -n 7 $T/show nice",
+    escalated: ["$T/show"],
+  },
+  {
+    title: "CPU affinity",
+    unseenByBash: true,
+    script: "taskset -c 0 $T/show cpus",
+    needs: ["taskset"],
+    escalated: ["$T/show"],
+  },
   { title: "user, groups", script: "id; id -u", escalated: ["id"] },
   {
     title: "a deleted working folder",
@@ -500,6 +578,7 @@ const state: Case[] = [
 const programs: Case[] = [
   {
     title: "xargs -P",
+    unseenByBash: true,
     script:
       "seq 1 20 | xargs -P 4 -n 1 sh -c 'exit $((($0 % 7) == 0))'; echo $?; seq 1 20 | xargs -P 4 -n 2 /bin/echo | sort",
     escalated: ["/bin/echo"],
@@ -519,6 +598,7 @@ const programs: Case[] = [
   },
   {
     title: "make -j4 compiles, the compiler outside",
+    unseenByBash: true,
     prepare:
       "for i in 1 2 3; do echo \"int f$i(void){return $i;}\" >f$i.c; done; echo 'int f1(void);int f2(void);int f3(void);int main(void){return f1()+f2()+f3();}' >m.c; printf 'CC=gcc\\nm: m.o f1.o f2.o f3.o\\n\\t@$(CC) -o $@ $^\\n.c.o:\\n\\t@$(CC) -c $<\\n' >Makefile",
     script: "make -s -j4; ./m; echo $?",
@@ -542,9 +622,10 @@ const programs: Case[] = [
     escalated: ["git"],
   },
   {
+    // It takes the client's first line: whether that comes before or after its end, ssh tells apart.
     title: "ssh with a ProxyCommand that fails",
     script:
-      "ssh -F none -o BatchMode=yes -o UserKnownHostsFile=/dev/null -o ProxyCommand='sh -c \"echo proxy >&2; exit 3\"' nowhere true 2>&1 | sed s/[0-9]*$//; echo ${PIPESTATUS[0]}",
+      "ssh -F none -o BatchMode=yes -o UserKnownHostsFile=/dev/null -o ProxyCommand='sh -c \"echo proxy >&2; read -r banner; exit 3\"' nowhere true 2>&1 | sed s/[0-9]*$//; echo ${PIPESTATUS[0]}",
     needs: ["ssh"],
     escalated: ["ssh"],
   },
@@ -556,31 +637,42 @@ const programs: Case[] = [
   },
   {
     title: "python subprocess",
+    unseenByBash: true,
     script: "$PYTHON $T/python-starts.py",
     needs: ["python3"],
     escalated: ["sh", "$T/show", "$T/crash"],
   },
   { title: "python outside", script: "$PYTHON $T/python-starts.py", needs: ["python3"], escalated: ["$PYTHON"] },
-  { title: "node child_process", script: "node $T/node-starts", needs: ["node"], escalated: ["cat", "sh"] },
+  {
+    title: "node child_process",
+    unseenByBash: true,
+    script: "node $T/node-starts",
+    needs: ["node"],
+    escalated: ["cat", "sh"],
+  },
   {
     title: "perl exec, system, backticks",
+    unseenByBash: true,
     script: `perl -e '$| = 1; system("sh", "-c", "exit 3"); print $? >> 8, "\\n"; print \`seq 2\`; system("/nosuch"); print $?, " $!\\n"; open(P, "|-", "cat"); print P "x\\n"; close P; exec {"/bin/sh"} "name", "-c", q(echo $0)'`,
     needs: ["perl"],
     escalated: ["sh", "seq", "cat"],
   },
   {
     title: "a static program",
+    unseenByBash: true,
     script: "$T/exit-with 9; echo $?; $T/spawn $T/show argv a b; echo $?",
     escalated: ["$T/exit-with", "$T/show"],
   },
   {
     title: "vfork and exec",
+    unseenByBash: true,
     script:
       "$T/spawn vfork $T/show argv a; $T/spawn posix_spawn $T/show argv b; $T/spawn thread $T/show argv c; echo $?",
     escalated: ["$T/show"],
   },
   {
     title: "exec out of a thread",
+    unseenByBash: true,
     script: "$T/spawn thread-exec $T/exit-with 21; echo $?",
     escalated: ["$T/exit-with"],
   },

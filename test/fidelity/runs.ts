@@ -16,6 +16,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after } from "node:test";
 import type { Case, Outcome } from "./cases.ts";
+import { noPatchedBash, patchedBash } from "../../packages/shell-escalation/test/patched-bash.ts";
 import { executable, visibleParent } from "./place.ts";
 
 const sources = fileURLToPath(new URL("programs", import.meta.url));
@@ -27,7 +28,8 @@ const closeRest = 'for fd in /proc/$$/fd/*; do fd=${fd##*/}; [ $fd -le 2 ] || ev
 const processId = /^(bash: line \d+: ) *\d+ ([A-Z])/gm;
 const searchPath = "/usr/local/bin:/usr/bin:/bin";
 
-export type Mode = "plain" | "run" | "escalated";
+/** With `bash-`, a patched Bash is the interceptor, else the kernel. */
+export type Mode = "plain" | "run" | "escalated" | "bash-run" | "bash-escalated";
 
 interface JournalLine {
   file: unknown;
@@ -57,6 +59,9 @@ export class Matrix {
     for (const name of readdirSync(sources)) this.#build(name);
   }
 
+  /** Null where no patched Bash was built. */
+  readonly patchedBash: string | null = this.#copyPatchedBash();
+
   async run(row: Case, mode: Mode): Promise<Ended> {
     this.#runs += 1;
     const folder = this.#folderOf(row);
@@ -74,6 +79,15 @@ export class Matrix {
   /** The tool's path, or the word itself. */
   expand(word: string): string {
     return word.replace("$T", this.#tools).replace("$PYTHON", this.#env["PYTHON"] ?? "");
+  }
+
+  /** Into a folder from which programs can be carried outside; the checkout may lie in `/tmp`. */
+  #copyPatchedBash(): string | null {
+    if (noPatchedBash !== false) return null;
+    const copy = join(this.#base, "shell", "bash");
+    mkdirSync(join(this.#base, "shell"));
+    copyFileSync(patchedBash, copy);
+    return copy;
   }
 
   /** Rows may run at the same time, but each in a folder of its own. */
@@ -103,17 +117,22 @@ export class Matrix {
 
   #options(row: Case, mode: Mode, journal: string): string[] {
     const rules = `${journal}.rules`;
+    const isRun = mode === "run" || mode === "bash-run";
+    const bash = mode === "bash-escalated" ? (this.patchedBash ?? "") : "bash";
     writeFileSync(
       rules,
-      mode === "run" ? 'prefix_rule(["nothing-in-these-rows"], "forbidden")\n' : this.#allowRules(row),
+      isRun ? 'prefix_rule(["nothing-in-these-rows"], "forbidden")\n' : this.#allowRules(row, bash),
       { mode: 0o600 },
     );
-    return ["--rules", rules, "--journal", journal];
+    const interceptor = mode.startsWith("bash-") ? ["--interceptor", "bash", "--shell", this.patchedBash ?? ""] : [];
+    return [...interceptor, "--rules", rules, "--journal", journal];
   }
 
-  #allowRules(row: Case): string {
+  /** A rule means a file, and the patched Bash is another one than the PATH's. */
+  #allowRules(row: Case, bash: string): string {
     const env = row.passEnv === undefined ? "" : `, env = ${JSON.stringify(row.passEnv)}`;
-    const programs = (row.escalated ?? ["bash"]).map((word) => JSON.stringify(this.expand(word)));
+    const words = (row.escalated ?? ["bash"]).map((word) => (word === "bash" ? bash : this.expand(word)));
+    const programs = words.map((word) => JSON.stringify(word));
     return programs.map((program) => `prefix_rule([${program}], escalate = True${env})\n`).join("");
   }
 

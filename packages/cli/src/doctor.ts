@@ -2,9 +2,10 @@
 import { accessSync, closeSync, constants, openSync, readSync } from "node:fs";
 import { loadRules } from "@sallyport/rules-store";
 import { findBubblewrap } from "@sallyport/sandbox";
-import { checkHome, locateHome, surveyCgroups } from "@sallyport/shell-escalation";
+import { checkHome, findInstalledShell, locateHome, surveyCgroups } from "@sallyport/shell-escalation";
 import { brokerPath, isSallyportError, probeKernel } from "@sallyport/supervisor";
 import type { Bubblewrap } from "@sallyport/sandbox";
+import type { InstalledShell } from "@sallyport/shell-escalation";
 import type { KernelReport } from "@sallyport/supervisor";
 import { formatReport } from "./doctor-report.ts";
 import type { Finding, MachineRow } from "./doctor-report.ts";
@@ -38,7 +39,7 @@ async function examine(): Promise<DoctorReport> {
   const findings = [
     nodeFinding(),
     brokerFinding(),
-    ...kernelFindings(kernel),
+    ...withPatchedShell(kernelFindings(kernel)),
     ...wall,
     ...cgroupFindings(),
     ...homeFindings(),
@@ -114,6 +115,30 @@ function kernelFindings(kernel: KernelReport | null): Finding[] {
       needed: false,
     }),
   ];
+}
+
+/** What `--interceptor auto` takes where the kernel can't report programs. With it `sallyport run` works without the kernel's. */
+function withPatchedShell(findings: Finding[]): Finding[] {
+  const name = "patched shell";
+  const shell = installedShell();
+  const isSeen = findings.some((finding) => finding.name === "interception" && finding.state === "ok");
+  if (shell !== null) {
+    const text = `"${shell.path}", Bash ${shell.bashVersion}`;
+    if (isSeen) return [...findings, { name, state: "ok", needed: false, text }];
+    const todo = "know that only what this shell itself starts is decided on";
+    const others = findings.map((finding) => ({ ...finding, needed: false }));
+    return [...others, { name, state: "weaker", needed: true, text: `${text}, in the kernel's place`, todo }];
+  }
+  if (isSeen) return [...findings, { name, state: "ok", needed: false, text: "none, and none is needed" }];
+  return [...findings, { name, state: "no", needed: false, text: "none", todo: "run sallyport shell build" }];
+}
+
+function installedShell(): InstalledShell | null {
+  try {
+    return findInstalledShell(locateHome(process.env["SALLYPORT_HOME"]));
+  } catch {
+    return null; // the home's own line says what is wrong with it
+  }
 }
 
 function wallFindings(kernel: KernelReport, bubblewrap: Bubblewrap): Finding[] {

@@ -1,10 +1,15 @@
-/** Everything but a plain `sallyport run`: help, version, doctor, demo. */
-import { readFileSync } from "node:fs";
+/** Everything but a plain `sallyport run`: help, version, doctor, demo, turns, hooks, rules, shell. */
 import { Command, CommanderError, Option } from "commander";
 import { ownFailureStatus } from "./failure.ts";
+import { addHooksCommands } from "./hooks-command.ts";
+import { complainAboutRules } from "./rules/rule-files.ts";
+import { addRulesCommand } from "./rules/rules-command.ts";
+import { readVersion } from "./read-version.ts";
+import type { ShellBuildWords } from "./shell-build.ts";
 import { runOptionRows } from "./run-options.ts";
 import type { OptionRow } from "./run-options.ts";
 import { write } from "./terminal.ts";
+import { addTurnCommands } from "./turns-command.ts";
 import { usageError } from "./usage-error.ts";
 
 const runHelp = `
@@ -32,13 +37,40 @@ Examples:
   $ sallyport demo
   $ sallyport demo --json`;
 
+const shellHelp = `
+Examples:
+  $ sallyport shell build
+  $ sallyport shell list
+  $ sallyport run --interceptor bash -c 'make -j4'`;
+
+const shellBuildHelp = `
+Fetches the distribution's sources of Bash with apt-get, as the user you are and without changing the system, or takes
+those of --source. Patches, configures, builds and tests them, and installs the shell in the home as shells/NAME.
+Prints the shell's path. If the same shell is there already, nothing is done.
+
+Examples:
+  $ sallyport shell build
+  $ sallyport shell build --source ~/src/bash
+  $ sallyport shell build --source bash-5.3.tar.gz --name next --json`;
+
+const shellListHelp = `
+Examples:
+  $ sallyport shell list
+  $ sallyport shell list --json`;
+
 const mainHelp = `
 Examples:
   $ sallyport run --tree -- npm test     a command behind the guarded door
   $ sallyport doctor                     what this machine can do
   $ sallyport demo                       see it at work
+  $ sallyport exec "fix the tests"       one turn of an agent
+  $ sallyport hooks list                 programs that run at points of an agent's life
+  $ sallyport rules explain -- git push  what would be decided, and why
 
 Home: $SALLYPORT_HOME, default ~/.sallyport; rules are read from rules/*.rules in it.`;
+
+/** Commands whose own help tells more than the main one. */
+const groups = ["demo", "doctor", "exec", "hooks", "rules", "shell", "threads"] as const;
 
 export async function runOtherCommand(words: string[]): Promise<number> {
   let status = 0;
@@ -53,8 +85,11 @@ export async function runOtherCommand(words: string[]): Promise<number> {
     await program.parseAsync(words, { from: "user" });
     return status;
   } catch (error) {
+    if (words[0] === "rules" && complainAboutRules(error)) return ownFailureStatus;
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
+    // A group of commands was called without one of them: its help has been printed to stderr.
+    if (error.code === "commander.help") return ownFailureStatus;
     throw asUsageError(error, words[0]);
   }
 }
@@ -93,7 +128,40 @@ function buildProgram(finish: (status: number) => void): Command {
       const { runDemo } = await import("./demo/demo.ts");
       finish(await runDemo({ json: options.json === true }));
     });
+  addTurnCommands(program, (command) => configure(command, version), finish, version);
+  addHooksCommands(program, (command) => configure(command, version), finish);
+  addShellCommands(program, version, finish);
+  addRulesCommand(program.enablePositionalOptions(), (command) => configure(command, version), finish);
   return program;
+}
+
+function addShellCommands(program: Command, version: string, finish: (status: number) => void): void {
+  const shell = configure(program.command("shell"), version)
+    .description("build and list patched shells, for systems without the kernel interceptor")
+    .helpCommand(false)
+    .addHelpText("after", shellHelp);
+
+  configure(shell.command("build"), version)
+    .description("build the patched Bash and install it in the home")
+    .option("--source <path>", "a folder or tarball with the sources of Bash 5.2 or 5.3, instead of the distribution's")
+    .option("--name <name>", "name below the home's shells folder; default bash-VERSION")
+    .option("--jobs <n>", "compilers at a time; default one a processor")
+    .option("--rebuild", "build even if the same shell is there already")
+    .option("--json", "print what was built as JSON")
+    .addHelpText("after", shellBuildHelp)
+    .action(async (words: ShellBuildWords) => {
+      const { runShellBuild } = await import("./shell-build.ts");
+      finish(await runShellBuild(words));
+    });
+
+  configure(shell.command("list"), version)
+    .description("list the shells of the home")
+    .option("--json", "print the list as JSON")
+    .addHelpText("after", shellListHelp)
+    .action(async (options: { json?: boolean }) => {
+      const { runShellList } = await import("./shell-list.ts");
+      finish(runShellList({ json: options.json === true }));
+    });
 }
 
 function configure(command: Command, version: string): Command {
@@ -112,12 +180,10 @@ function optionOf({ name, value, choices, text }: OptionRow): Option {
 }
 
 function asUsageError(error: CommanderError, word: string | undefined): Error {
-  const text = error.message.replace(/^error: /, "").replaceAll("'", '"');
-  const command = word === "doctor" || word === "demo" ? word : null;
+  const text =
+    error.code === "commander.help"
+      ? "A command is missing"
+      : error.message.replace(/^error: /, "").replaceAll("'", '"');
+  const command = groups.find((name) => name === word) ?? null;
   return usageError(text.charAt(0).toUpperCase() + text.slice(1), command);
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }

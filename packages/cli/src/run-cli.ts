@@ -23,6 +23,11 @@ async function dispatch(words: Text[]): Promise<number> {
       return await runCommand(given);
     }
   }
+  if (words[0] === "rules") {
+    const { tryCheck } = await import("./rules/rules-command.ts");
+    const status = await tryCheck(words);
+    if (status !== null) return status;
+  }
   const { runOtherCommand } = await import("./other-commands.ts");
   return await runOtherCommand(words.map((word) => (typeof word === "string" ? word : "\ufffd")));
 }

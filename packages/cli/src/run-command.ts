@@ -16,6 +16,9 @@ import { complain, lookOf, write } from "./terminal.ts";
 // O_NOFOLLOW keeps whoever can write the folder from choosing, by a planted link, which of the user's files is written over.
 const summaryFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
 
+const weakerInterception =
+  "weaker interception: the kernel does not report programs here, so only those that the patched bash itself starts are decided on";
+
 export async function runCommand(given: RunArguments): Promise<number> {
   const tell = openSummary(given.json);
   try {
@@ -68,6 +71,11 @@ export async function runInside(given: RunArguments, place: Place): Promise<RunS
       wall: given.wall,
     },
     interceptor: given.interceptor,
+    ...(given.shell === null ? {} : { shell: absolute(given.shell) }),
+    ...(given.execveWrapper === null ? {} : { execveWrapper: absolute(given.execveWrapper) }),
+    onInterceptor: (interceptor) => {
+      if (given.interceptor === "auto" && interceptor.kind === "bash") complain(weakerInterception);
+    },
     maxProcesses: given.maxProcesses,
     timeoutMs: given.timeoutMs,
     journal: given.journal === null ? null : absolute(given.journal),

@@ -1,7 +1,6 @@
 /** The options of `sallyport run`, in one table: it parses the command line and it writes the help. Parsed by hand because a
  *  general parser takes longer to load than the whole of Node needs to start. */
 import type { Text } from "@sallyport/protocol";
-import { SallyportError } from "@sallyport/supervisor";
 import { usageError } from "./usage-error.ts";
 
 const maxTimeoutSeconds = 2_000_000;
@@ -10,7 +9,10 @@ const maxProcessLimit = 4_194_304;
 export interface RunArguments {
   /** What is run: the program and its arguments, or the shell and its script. */
   argv: Text[];
-  interceptor: "kernel" | "none";
+  interceptor: "auto" | "kernel" | "bash" | "none";
+  /** As written; null: the default. */
+  shell: string | null;
+  execveWrapper: string | null;
   rules: string[];
   useDiscoveredRules: boolean;
   sandbox: "read-only" | "workspace-write" | "danger-full-access";
@@ -38,13 +40,22 @@ export interface OptionRow {
 
 const table = [
   { name: "-c", value: "SCRIPT", text: "run SCRIPT with the shell instead of a program" },
-  { name: "--shell", value: "PATH", text: "the shell for -c (default: bash)" },
+  {
+    name: "--shell",
+    value: "PATH",
+    text: "the shell for -c (default: bash); with --interceptor bash, the patched one",
+  },
   { name: "--login", text: "make it a login shell" },
+  {
+    name: "--execve-wrapper",
+    value: "PATH",
+    text: "what the patched bash executes in place of programs (default: Sallyport's own)",
+  },
   {
     name: "--interceptor",
     value: "KIND",
-    choices: ["auto", "kernel", "none", "bash"],
-    text: "who sees the programs that start: the kernel (auto picks it), or nobody: the wall alone",
+    choices: ["auto", "kernel", "bash", "none"],
+    text: "who sees the programs that start: the kernel, a patched bash, or nobody; auto: the first of them that works",
   },
   { name: "--rules", value: "FILE", text: "rules besides those in Sallyport's home; repeat for more" },
   { name: "--no-rules", text: "leave out the rules in Sallyport's home" },
@@ -80,7 +91,6 @@ const table = [
     value: "[=FILE]",
     text: "afterwards, print a JSON summary to stderr, as its last line, or to FILE",
   },
-  { name: "--execve-wrapper", value: "PATH", text: "not in this build" },
   { name: "--help", text: "show this help" },
   { name: "--version", text: "print the version" },
 ] as const satisfies readonly OptionRow[];
@@ -90,7 +100,7 @@ export const runOptionRows: readonly OptionRow[] = table;
 type OptionName = (typeof table)[number]["name"];
 type Values = Map<OptionName, Text[]>;
 
-/** Returns null where help or the version is asked for. Throws `USAGE` or `INTERCEPTOR_UNAVAILABLE`. Paths are left as they were written. */
+/** Returns null where help or the version is asked for. Throws `USAGE`. Paths are left as they were written. */
 export function parseRunArguments(words: readonly Text[]): RunArguments | null {
   const { values, operands } = splitWords(words);
   if (values.has("--help") || values.has("--version")) return null;
@@ -99,7 +109,9 @@ export function parseRunArguments(words: readonly Text[]): RunArguments | null {
   const all = (name: OptionName): string[] => (values.get(name) ?? []).map((value) => requireText(value, name));
   return {
     argv: commandOf(values, operands),
-    interceptor: one("--interceptor") === "none" ? "none" : "kernel",
+    interceptor: (one("--interceptor") as RunArguments["interceptor"] | null) ?? "auto",
+    shell: one("--shell"),
+    execveWrapper: one("--execve-wrapper"),
     rules: all("--rules"),
     useDiscoveredRules: !values.has("--no-rules"),
     // The choices in the table have been checked, so these are what their types say.
@@ -151,12 +163,9 @@ function splitWords(words: readonly Text[]): { values: Values; operands: readonl
 }
 
 function refuseWhatIsNotThere(values: Values): void {
-  if (lastText(values, "--interceptor") === "bash" || values.has("--execve-wrapper")) {
-    const option = values.has("--execve-wrapper") ? "--execve-wrapper" : "--interceptor bash";
-    throw new SallyportError(
-      "INTERCEPTOR_UNAVAILABLE",
-      `Option ${option} needs a patched shell, which this build does not have, expected --interceptor kernel, auto or none`,
-    );
+  const interceptor = lastText(values, "--interceptor") ?? "auto";
+  if (values.has("--execve-wrapper") && interceptor !== "bash" && interceptor !== "auto") {
+    throw usageError(`Option --execve-wrapper needs --interceptor bash, found --interceptor ${interceptor}`, "run");
   }
   if (lastText(values, "--ask") === "on-request") {
     throw usageError(
@@ -165,7 +174,7 @@ function refuseWhatIsNotThere(values: Values): void {
     );
   }
   // Without interception these would stay empty or without effect, and that must not look like "nothing happened".
-  if (lastText(values, "--interceptor") !== "none") return;
+  if (interceptor !== "none") return;
   for (const name of ["--rules", "--journal", "--tree"] as const) {
     if (values.has(name)) throw usageError(`Option ${name} needs an interceptor, found --interceptor none`, "run");
   }
@@ -173,8 +182,9 @@ function refuseWhatIsNotThere(values: Values): void {
 
 function commandOf(values: Values, operands: readonly Text[]): Text[] {
   const script = values.get("-c")?.at(-1);
+  const isPatchedShell = lastText(values, "--interceptor") === "bash";
   if (script === undefined) {
-    for (const name of ["--shell", "--login"] as const) {
+    for (const name of isPatchedShell ? (["--login"] as const) : (["--shell", "--login"] as const)) {
       if (values.has(name)) throw usageError(`Option ${name} needs a script, expected -c SCRIPT`, "run");
     }
     const [program] = operands;
@@ -189,7 +199,9 @@ function commandOf(values: Values, operands: readonly Text[]): Text[] {
       "run",
     );
   }
-  return [lastText(values, "--shell") ?? "bash", ...(values.has("--login") ? ["-l"] : []), "-c", script];
+  // With the patched shell as interceptor, that one is what "bash" stands for.
+  const shell = isPatchedShell ? "bash" : (lastText(values, "--shell") ?? "bash");
+  return [shell, ...(values.has("--login") ? ["-l"] : []), "-c", script];
 }
 
 function jsonOf(values: Values): RunArguments["json"] {

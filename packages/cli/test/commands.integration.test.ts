@@ -13,7 +13,17 @@ test("--version is the package's", () => {
   );
 });
 
-for (const words of [["--help"], ["run", "--help"], ["doctor", "--help"], ["demo", "--help"]]) {
+for (const words of [
+  ["--help"],
+  ["run", "--help"],
+  ["doctor", "--help"],
+  ["demo", "--help"],
+  ["rules", "--help"],
+  ["rules", "check", "--help"],
+  ["rules", "list", "--help"],
+  ["rules", "explain", "--help"],
+  ["rules", "test", "--help"],
+]) {
   test(`${words.join(" ")} has an example`, () => {
     const { status, stdout, stderr } = new Place().call(words);
     assert.deepEqual([status, stderr], [0, ""]);
@@ -27,7 +37,13 @@ test("without a command the help goes to stderr", () => {
   assert.match(stderr, /^Usage: sallyport /);
 });
 
-for (const words of [["bogus"], ["doctor", "--bogus"], ["demo", "extra", "words"]]) {
+for (const words of [
+  ["bogus"],
+  ["doctor", "--bogus"],
+  ["demo", "extra", "words"],
+  ["rules", "bogus"],
+  ["rules", "explain"],
+]) {
   test(`"${words.join(" ")}" is one line and exit status 125`, () => {
     const { status, stderr } = new Place().call(words);
     assert.equal(status, 125);
@@ -67,6 +83,6 @@ test("demo shows what it promises and leaves nothing behind", () => {
     checks.filter(({ holds }) => !holds),
     [],
   );
-  assert.equal(checks.length, 5);
+  assert.equal(checks.length, 9);
   assert.deepEqual([status, readdirSync(home)], [0, []]);
 });

@@ -148,6 +148,7 @@ test("--json prints the summary as the last line of stderr, --json=FILE into the
     signal: null,
     timedOut: false,
     interceptor: "kernel",
+    shell: null,
     wall: { level: "bubblewrap", gaps: [], notes: [] },
     execs: { run: 1, escalate: 0, deny: 0 },
     journal: null,

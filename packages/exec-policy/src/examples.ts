@@ -1,80 +1,81 @@
-/** `match` and `not_match`: examples that the rules of one call are tried on when the file is read. */
-import type { Report } from "./call.ts";
-import type { Literal } from "./literal.ts";
-import { typeName } from "./literal.ts";
+/** `match` and `not_match`: examples that the rules of one call are tried on when the file has been run. */
+import type { Placed, Report } from "./call-arguments.ts";
+import { elementsOfList } from "./call-arguments.ts";
+import type { HostExecutables } from "./host-executables.ts";
+import { resolveByName } from "./host-executables.ts";
 import type { PrefixRule } from "./rule.ts";
 import { matchPrefix, patternText } from "./rule.ts";
 import { quoted } from "./rules-error.ts";
 import { splitShellWords } from "./shell-words.ts";
+import { List, typeName } from "./values.ts";
 
-/** `rules` is null where the call is broken already: then only the shapes of the examples are checked. */
-export function checkExamples(
-  given: { match: Literal | undefined; notMatch: Literal | undefined },
-  rules: readonly PrefixRule[] | null,
-  report: Report,
-): void {
-  const unwanted = examplesOf(given.notMatch, report);
-  const wanted = examplesOf(given.match, report);
-  if (rules === null) return;
-  for (const example of unwanted) {
-    const rule = rules.find((candidate) => exampleMatches(candidate, example.tokens));
-    if (rule === undefined) continue;
-    const expected = `example to not match rule ${quoted(patternText(rule))}`;
-    report(example.literal, `the example ${quoted(example.tokens.join(" "))} matches`, expected);
-    break;
-  }
-  for (const example of wanted) {
-    if (rules.some((rule) => exampleMatches(rule, example.tokens))) continue;
-    const text = `the example ${quoted(example.tokens.join(" "))} does not match`;
-    report(example.literal, text, "every example to match at least one rule");
-  }
+export interface Example {
+  place: Placed;
+  tokens: string[];
 }
 
-function examplesOf(literal: Literal | undefined, report: Report): { literal: Literal; tokens: string[] }[] {
-  if (literal?.kind !== "list") return [];
-  return literal.items.flatMap((item) => {
-    const tokens = tokensOf(item, report);
-    return tokens === null ? [] : [{ literal: item, tokens }];
+/** Reads the examples of one argument; what is wrong with their shape is reported. */
+export function readExamples(argument: Placed | undefined, report: Report): Example[] {
+  if (argument === undefined) return [];
+  return elementsOfList(argument).flatMap((place) => {
+    const tokens = tokensOf(place, report);
+    return tokens === null ? [] : [{ place, tokens }];
   });
 }
 
-function tokensOf(item: Literal, report: Report): string[] | null {
-  const example = "invalid example: example";
-  const refuse = (where: Literal, what: string, expected: string): null => {
-    report(where, `${example} ${what}`, expected);
+/** First what must not match, then what must. */
+export function checkExamples(
+  given: { wanted: readonly Example[]; unwanted: readonly Example[] },
+  rules: readonly PrefixRule[],
+  hosts: HostExecutables,
+  report: Report,
+): void {
+  for (const example of given.unwanted) {
+    const rule = rules.find((candidate) => exampleMatches(candidate, example.tokens, hosts));
+    if (rule === undefined) continue;
+    const expected = `example to not match rule ${quoted(patternText(rule))}`;
+    report(example.place, `the example ${quoted(example.tokens.join(" "))} matches`, expected);
+    break;
+  }
+  for (const example of given.wanted) {
+    if (rules.some((rule) => exampleMatches(rule, example.tokens, hosts))) continue;
+    const text = `the example ${quoted(example.tokens.join(" "))} does not match`;
+    report(example.place, text, "every example to match at least one rule");
+  }
+}
+
+function tokensOf(place: Placed, report: Report): string[] | null {
+  const refuse = (where: Placed, what: string, expected: string): null => {
+    report(where, `invalid example: example ${what}`, expected);
     return null;
   };
-  if (item.kind === "string") {
-    const words = splitShellWords(item.value);
+  const { value } = place;
+  if (typeof value === "string") {
+    const words = splitShellWords(value);
     if (words === null)
-      return refuse(item, "string has invalid shell syntax", "finished quotes and no backslash at the end");
-    return words.length > 0 ? words : refuse(item, "cannot be an empty string", "a command");
+      return refuse(place, "string has invalid shell syntax", "finished quotes and no backslash at the end");
+    return words.length > 0 ? words : refuse(place, "cannot be an empty string", "a command");
   }
-  if (item.kind !== "list") {
+  if (!(value instanceof List))
     return refuse(
-      item,
-      `must be a string or list of strings (got ${typeName(item)})`,
+      place,
+      `must be a string or list of strings (got ${typeName(value)})`,
       "a command as a string or as tokens",
     );
+  if (value.items.length === 0) return refuse(place, "cannot be an empty list", "a command");
+  const tokens: string[] = [];
+  for (const token of elementsOfList(place)) {
+    if (typeof token.value !== "string")
+      return refuse(token, `tokens must be strings (got ${typeName(token.value)})`, "a string");
+    tokens.push(token.value);
   }
-  if (item.items.length === 0) return refuse(item, "cannot be an empty list", "a command");
-  const wrong = item.items.find((token) => token.kind !== "string");
-  if (wrong !== undefined) return refuse(wrong, `tokens must be strings (got ${typeName(wrong)})`, "a string");
-  return item.items.flatMap((token) => (token.kind === "string" ? [token.value] : []));
+  return tokens;
 }
 
-/** As text, as the peer checks examples: first the program as written, then the last name of its path. */
-function exampleMatches(rule: PrefixRule, tokens: readonly string[]): boolean {
+/** As text: first the program as written, then the last name of its path. */
+function exampleMatches(rule: PrefixRule, tokens: readonly string[], hosts: HostExecutables): boolean {
   if (matchPrefix(rule, tokens)) return true;
-  const name = lastName(tokens[0] ?? "");
-  return name !== null && matchPrefix(rule, [name, ...tokens.slice(1)]);
-}
-
-function lastName(path: string): string | null {
-  const names: string[] = [];
-  for (const name of path.split("/")) {
-    if (name === "..") names.pop();
-    else if (name !== "" && name !== ".") names.push(name);
-  }
-  return path.includes("/") ? (names.at(-1) ?? null) : null;
+  const [program = "", ...rest] = tokens;
+  const named = resolveByName(program, hosts, { folder: "/", home: null, canonical: rule.canonical });
+  return named !== null && matchPrefix(rule, [named.name, ...rest]);
 }

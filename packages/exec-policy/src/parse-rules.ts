@@ -1,30 +1,52 @@
-/** The first reader of `.rules` files: calls of `prefix_rule(...)` with arguments written out. Everything else of the
- *  language is an error with a position. Never throws, whatever the text; every problem of the file is reported: the
- *  reader goes on at the next call that starts in column 1. */
-import type { Call, Report } from "./call.ts";
-import { readArguments } from "./call.ts";
-import type { Token } from "./lexer.ts";
+/** Reads a `.rules` file: a small program whose calls of `prefix_rule`, `host_executable` and `network_rule` make rules. Never
+ *  throws, whatever the text.
+ *
+ *      text -> tokens -> tree        every line that cannot be read is reported; then nothing is run
+ *           -> names                 every name that is not known is reported; then nothing is run
+ *           -> run                   every bad call is reported; a failure of the program itself ends it
+ *           -> match and not_match   tried last, with the host_executable entries of the whole file                    */
+import { builtins } from "./builtins.ts";
+import type { Report } from "./call-arguments.ts";
+import { checkExamples } from "./examples.ts";
+import { readHostExecutable } from "./host-executables.ts";
+import type { HostExecutables } from "./host-executables.ts";
+import { Interpreter } from "./interpreter.ts";
+import type { RuleFunction } from "./interpreter.ts";
 import { limits } from "./limits.ts";
-import { notJoined, TokenReader, tokenName } from "./literal.ts";
-import { rulesOfCall } from "./prefix-rule.ts";
+import { readNetworkRule } from "./network-rule.ts";
+import type { NetworkRule } from "./network-rule.ts";
+import { Parser } from "./parser.ts";
+import { bindPlainCall } from "./plain-calls.ts";
+import { readPrefixRule } from "./prefix-rule.ts";
+import type { ReadRules } from "./prefix-rule.ts";
 import type { PrefixRule } from "./rule.ts";
 import type { RulesError } from "./rules-error.ts";
-import { Positions, quoted, RulesFailure } from "./rules-error.ts";
+import { Positions, RulesFailure, shown } from "./rules-error.ts";
+import { resolveNames } from "./scopes.ts";
+import type { Call, Statement } from "./syntax.ts";
 
-const callHint = "a call of prefix_rule(...)";
-const keywords = new Set(
-  "def for if elif else load return pass break continue lambda while class import from try with".split(" "),
-);
+export interface ParsedRules {
+  /** Empty where there are errors. */
+  rules: PrefixRule[];
+  networkRules: NetworkRule[];
+  /** Entries of this file and of the files before it. */
+  hosts: HostExecutables;
+  errors: RulesError[];
+  /** Calls that use parameters of ours, which Codex refuses. */
+  own: { line: number; column: number; parameters: string[] }[];
+}
 
-export function parseRules(text: string, fileName: string): { rules: PrefixRule[]; errors: RulesError[] } {
+const ruleFunctionNames = ["prefix_rule", "host_executable", "network_rule"];
+const knownNames: ReadonlySet<string> = new Set([...builtins.keys(), ...ruleFunctionNames]);
+
+/** `hosts`: the entries of the files read before, which this one's replace by name. */
+export function parseRules(text: string, fileName: string, hosts: HostExecutables = new Map()): ParsedRules {
   if (text.length > limits.fileSize) {
     const at = { file: fileName, line: 1, column: 1, excerpt: "" };
-    return {
-      rules: [],
-      errors: [{ ...at, text: "the file is too large", expected: `at most ${limits.fileSize} bytes` }],
-    };
+    const error = { ...at, text: "the file is too large", expected: `at most ${limits.fileSize} bytes` };
+    return { rules: [], networkRules: [], hosts, errors: [error], own: [] };
   }
-  return new FileReader(text, fileName).read();
+  return new FileReader(text, fileName, hosts).readPlain() ?? new FileReader(text, fileName, hosts).read();
 }
 
 class FileReader {
@@ -32,110 +54,164 @@ class FileReader {
   readonly #fileName: string;
   readonly #positions: Positions;
   readonly #rules: PrefixRule[] = [];
+  readonly #networkRules: NetworkRule[] = [];
+  readonly #hosts: Map<string, readonly string[]>;
+  readonly #examples: ReadRules[] = [];
+  readonly #own: ParsedRules["own"] = [];
   readonly #failures: RulesFailure[] = [];
+  readonly #report: Report = (where, text, expected) => {
+    if (this.#failures.length < limits.errors)
+      this.#failures.push(new RulesFailure(where.start, where.end, text, expected));
+  };
 
-  constructor(text: string, fileName: string) {
+  constructor(text: string, fileName: string, hosts: HostExecutables) {
     this.#text = text;
     this.#fileName = fileName;
     this.#positions = new Positions(text);
+    this.#hosts = new Map(hosts);
   }
 
-  read(): { rules: PrefixRule[]; errors: RulesError[] } {
-    let at = 0;
-    while (at < this.#text.length && this.#failures.length < limits.errors && this.#rules.length <= limits.rules) {
-      at = this.#readFrom(at);
+  /** Most files, and all large ones that programs write, are calls with their values written out. Each is then carried out as
+   *  soon as it is read, so that no tree of the whole file is kept. Null where anything else stands in the file, or where a line
+   *  cannot be read; of what was done then, nothing remains. */
+  readPlain(): ParsedRules | null {
+    const parser = new Parser(this.#text);
+    const interpreter = new Interpreter(this.#ruleFunctions());
+    try {
+      for (let line = parser.nextLine(); line !== null; line = parser.nextLine()) {
+        if (!line.every((statement) => bindPlainCall(statement, ruleFunctionNames))) return null;
+        interpreter.run(line);
+      }
+    } catch (error) {
+      if (error instanceof RulesFailure) return null;
+      throw error;
     }
+    if (this.#failures.length === 0) this.#tryExamples();
+    return this.#result();
+  }
+
+  read(): ParsedRules {
+    const statements = this.#parse();
+    if (this.#failures.length === 0)
+      for (const failure of resolveNames(statements, knownNames).slice(0, limits.errors)) this.#failures.push(failure);
+    if (this.#failures.length === 0) this.#run(statements);
+    if (this.#failures.length === 0) this.#tryExamples();
+    return this.#result();
+  }
+
+  #result(): ParsedRules {
     this.#failures.sort((left, right) => left.start - right.start);
     const errors = this.#failures.slice(0, limits.errors).map((failure) => this.#errorOf(failure));
-    return { rules: errors.length > 0 ? [] : this.#rules, errors };
+    const broken = errors.length > 0;
+    return {
+      rules: broken ? [] : this.#rules,
+      networkRules: broken ? [] : this.#networkRules,
+      hosts: this.#hosts,
+      errors,
+      own: this.#own,
+    };
   }
 
-  /** Reads statements until one is broken; returns where to go on. */
-  #readFrom(at: number): number {
-    const reader = new TokenReader(this.#text, at);
-    let statementAt = at;
-    let inCall = false;
+  #parse(): Statement[] {
+    const statements: Statement[] = [];
+    let at = 0;
+    while (at < this.#text.length && this.#failures.length < limits.errors) at = this.#parseFrom(at, statements);
+    return statements;
+  }
+
+  /** Reads lines until one is broken; returns where to go on. */
+  #parseFrom(at: number, statements: Statement[]): number {
+    const parser = new Parser(this.#text, at);
     try {
       for (;;) {
-        inCall = false;
-        statementAt = reader.lexer.offset;
-        const token = reader.take();
-        if (token.kind === "end") return this.#text.length;
-        if (token.kind === "newline") continue;
-        const call = this.#readCall(reader, token, () => (inCall = true));
-        this.#addRules(call);
-        this.#endStatement(reader);
-        if (this.#failures.length >= limits.errors || this.#rules.length > limits.rules) return this.#text.length;
+        const line = parser.nextLine();
+        if (line === null) return this.#text.length;
+        for (const statement of line) statements.push(statement);
       }
     } catch (error) {
       if (!(error instanceof RulesFailure)) throw error;
       this.#failures.push(error);
       // From the newline before the failure on: in an unclosed call the next call itself is what failed.
-      return this.#nextStatement(Math.max(error.start - 1, statementAt), inCall);
+      return this.#nextStatement(Math.max(error.start - 1, at));
     }
   }
 
-  #readCall(reader: TokenReader, token: Token, entered: () => void): Call {
-    if (token.kind !== "name") {
-      throw new RulesFailure(token.start, token.end, `unexpected ${tokenName(token)}`, callHint);
-    }
-    if (keywords.has(token.text)) {
-      throw new RulesFailure(token.start, token.end, `"${token.text}" is not read by this version`, callHint);
-    }
-    const next = reader.peek();
-    if (next.kind !== "operator" || next.text !== "(") {
-      const variable = next.kind === "operator" && /^[-+*/%&|^<>]{0,2}=$/.test(next.text);
-      const what = variable ? "variables are not read by this version" : `unexpected ${quoted(token.text)}`;
-      throw new RulesFailure(token.start, token.end, what, callHint);
-    }
-    if (token.text !== "prefix_rule") {
-      throw new RulesFailure(token.start, token.end, `${quoted(token.text)} is not read by this version`, callHint);
-    }
-    entered();
-    reader.take();
-    const call = readArguments(reader);
-    return { start: token.start, end: call.end, given: call.given };
-  }
-
-  #endStatement(reader: TokenReader): void {
-    const token = reader.peek();
-    if (token.kind === "newline" || token.kind === "end") return;
-    if (!reader.takeIf(";")) throw notJoined(token, "a new line or the end of the file");
-    const next = reader.peek();
-    if (next.kind === "operator" && next.text === ";") {
-      throw new RulesFailure(next.start, next.end, 'unexpected ";"', callHint);
-    }
-  }
-
-  #addRules(call: Call): void {
-    const report: Report = (where, text, expected) => {
-      this.#failures.push(new RulesFailure(where.start, where.end, text, expected));
-    };
-    const at = { file: this.#fileName, ...this.#positions.at(call.start) };
-    for (const rule of rulesOfCall(call, at, report)) {
-      this.#rules.push(rule);
-      if (this.#rules.length > limits.rules) {
-        report(call, "too many rules", `at most ${limits.rules} in one file`);
-        return;
-      }
-    }
-  }
-
-  /** A line that starts in column 1 with a call. Behind a broken statement that is no call, any name in column 1 will do;
-   *  behind a broken call it would not, as that may be one of its arguments. */
-  #nextStatement(after: number, inCall: boolean): number {
-    const start = inCall ? /\n[A-Za-z_][A-Za-z0-9_]* *\(/g : /\n(?!elif\b|else\b)[A-Za-z_]/g;
+  /** A line that starts a call or a function in column 1: within a broken call, that is not one of its arguments. */
+  #nextStatement(after: number): number {
+    const start = /\n(?:def\b|[A-Za-z_][A-Za-z0-9_]* *\()/g;
     start.lastIndex = after;
     const found = start.exec(this.#text);
     return found === null ? this.#text.length : found.index + 1;
+  }
+
+  #run(statements: readonly Statement[]): void {
+    const interpreter = new Interpreter(this.#ruleFunctions());
+    try {
+      interpreter.run(statements);
+    } catch (error) {
+      // The limits keep the depth of calls below what the stack holds; where a caller has left less of it, that is an error too.
+      if (error instanceof RangeError)
+        this.#failures.push(new RulesFailure(0, 0, "the file is too deeply nested", "less of it"));
+      else if (error instanceof RulesFailure) this.#failures.push(error);
+      else throw error;
+    }
+  }
+
+  #ruleFunctions(): Map<string, RuleFunction> {
+    return new Map<string, RuleFunction>([
+      [
+        "prefix_rule",
+        (call, given) => this.#addPrefixRule(call, readPrefixRule(call, given, this.#at(call), this.#report)),
+      ],
+      [
+        "host_executable",
+        (call, given) => {
+          const entry = readHostExecutable(call, given, this.#report);
+          if (entry !== null) this.#hosts.set(entry.name, entry.paths);
+        },
+      ],
+      [
+        "network_rule",
+        (call, given) => {
+          const rule = readNetworkRule(call, given, this.#at(call), this.#report);
+          if (rule !== null) this.#networkRules.push(rule);
+        },
+      ],
+    ]);
+  }
+
+  #addPrefixRule(call: Call, read: ReadRules | null): void {
+    if (read === null) return;
+    for (const rule of read.rules) this.#rules.push(rule);
+    if (this.#rules.length > limits.rules)
+      throw new RulesFailure(call.start, call.end, "too many rules", `at most ${limits.rules} in one file`);
+    if (read.wanted.length + read.unwanted.length > 0) this.#examples.push(read);
+    if (read.own.length > 0) this.#own.push({ ...this.#positions.at(call.start), parameters: read.own });
+  }
+
+  #tryExamples(): void {
+    let work = 0;
+    for (const read of this.#examples) {
+      work += (read.wanted.length + read.unwanted.length) * read.rules.length;
+      if (work > limits.work) {
+        this.#report(read.call, "the examples take too much work", `at most ${limits.work} comparisons in one file`);
+        return;
+      }
+      checkExamples(read, read.rules, this.#hosts, this.#report);
+    }
+  }
+
+  #at(call: Call): PrefixRule["at"] {
+    return { file: this.#fileName, ...this.#positions.at(call.start) };
   }
 
   #errorOf(failure: RulesFailure): RulesError {
     return {
       file: this.#fileName,
       ...this.#positions.at(failure.start),
-      text: failure.message,
-      expected: failure.expected,
+      // A value in a message may hold what paints on a terminal, and may be long.
+      text: shown(failure.message),
+      expected: shown(failure.expected),
       excerpt: this.#positions.excerpt(failure.start, failure.end),
     };
   }

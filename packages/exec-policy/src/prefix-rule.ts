@@ -1,177 +1,217 @@
 /** One call of `prefix_rule` to rules. All problems of a call are reported, each at the argument at fault. */
-import type { Argument, Call, Report } from "./call.ts";
-import { checkExamples } from "./examples.ts";
-import type { Literal } from "./literal.ts";
-import { reprOf, typeName } from "./literal.ts";
-import type { PrefixRule, RuleDecision } from "./rule.ts";
+import type { Placed, Report } from "./call-arguments.ts";
+import { elementsOfList, parameterTable, readArguments, shortRepr } from "./call-arguments.ts";
+import type { Example } from "./examples.ts";
+import { readExamples } from "./examples.ts";
+import { normalPath } from "./host-executables.ts";
+import { isLoaderVariable } from "./loader-variables.ts";
+import { justificationOf } from "./network-rule.ts";
+import type { EscalationBounds, PrefixRule, RuleDecision } from "./rule.ts";
 import { quoted } from "./rules-error.ts";
+import type { Call } from "./syntax.ts";
+import { aType, Dict, isTrue, List, typeName } from "./values.ts";
+import type { Given, Value } from "./values.ts";
 
-type TypeName = "string" | "list" | "bool";
-type ArgumentName = keyof typeof parameters;
+/** Parameters that Codex does not know. */
+const ownParameters: readonly string[] = ["escalate", "env", "exact", "expires", "sha256", "under", "escalate_with"];
 
-// In the order in which they may be given without a name; the last two are ours and need theirs.
-const parameters = {
-  pattern: "list",
-  decision: "string",
-  match: "list",
-  not_match: "list",
-  justification: "string",
-  canonical_matching: "bool",
-  escalate: "bool",
-  env: "list",
-} as const satisfies Record<string, TypeName>;
-const names = Object.keys(parameters) as ArgumentName[];
-const positional = names.slice(0, 6);
+const table = parameterTable(
+  "prefix_rule",
+  {
+    pattern: "list",
+    decision: "string",
+    match: "list",
+    not_match: "list",
+    justification: "string",
+    canonical_matching: "bool",
+    escalate: "bool",
+    env: "list",
+    exact: "bool",
+    expires: "string",
+    sha256: "string",
+    under: "string",
+    escalate_with: "dict",
+  },
+  { named: ownParameters, required: ["pattern"] },
+);
 
+const unusual: ReadonlySet<string> = new Set(["justification", "expires", "sha256", "under", "escalate_with"]);
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** These make the dynamic loader or libc load code into the escalated program itself, so no rule can let them through. */
-export function isLoaderVariable(name: string): boolean {
-  return name.startsWith("LD_") || name === "GLIBC_TUNABLES" || name === "GCONV_PATH" || name === "LOCPATH";
+export interface ReadRules {
+  rules: PrefixRule[];
+  wanted: Example[];
+  unwanted: Example[];
+  call: Call;
+  /** Our own parameters that the call uses. */
+  own: string[];
 }
 
-export function rulesOfCall(call: Call, at: PrefixRule["at"], report: Report): PrefixRule[] {
+/** Null after a problem. */
+export function readPrefixRule(call: Call, given: Given, at: PrefixRule["at"], report: Report): ReadRules | null {
   let broken = false;
   const note: Report = (where, text, expected) => {
     broken = true;
     report(where, text, expected);
   };
-  const given = argumentsByName(call, note);
-  const settings = {
-    decision: decisionOf(given.get("decision"), note),
-    ...justificationOf(given.get("justification"), note),
-    escalate: flagOf(given.get("escalate")),
-    env: variablesOf(given.get("env"), note),
+  const found = readArguments(table, call, given, note);
+  const settings = settingsOf(found, at, note);
+  refuseIdleSettings(found, settings.decision, note);
+  const [programs, ...rest] = patternOf(found.get("pattern"), note);
+  const unwanted = readExamples(found.get("not_match"), note);
+  const wanted = readExamples(found.get("match"), note);
+  if (broken) return null;
+  const rules = (programs ?? []).map((program): PrefixRule => ({ program, rest, ...settings }));
+  const own = [...found.keys()].filter((name) => ownParameters.includes(name));
+  return {
+    rules,
+    wanted,
+    unwanted,
+    call,
+    own: own.length > 1 ? ownParameters.filter((name) => own.includes(name)) : own,
+  };
+}
+
+/** Built in one piece where nothing unusual is given: there may be a hundred thousand of them. */
+function settingsOf(
+  found: ReadonlyMap<string, Placed>,
+  at: PrefixRule["at"],
+  note: Report,
+): Omit<PrefixRule, "program" | "rest"> {
+  const flag = (name: string): boolean => isTrue(found.get(name)?.value ?? false);
+  const usual = {
+    decision: decisionOf(found.get("decision"), note),
+    escalate: flag("escalate"),
+    env: variablesOf(found.get("env"), note),
+    canonical: flag("canonical_matching"),
+    exact: flag("exact"),
     at,
   };
-  refuseCanonicalMatching(given.get("canonical_matching"), note);
-  refuseIdleSettings(given, settings.decision, note);
-  const [programs, ...rest] = patternOf(given.get("pattern"), note);
-  const rules = (programs ?? []).map((program): PrefixRule => ({ program, rest, ...settings }));
-  checkExamples({ match: given.get("match"), notMatch: given.get("not_match") }, broken ? null : rules, note);
-  return broken ? [] : rules;
+  if (![...found.keys()].some((name) => unusual.has(name))) return usual;
+  return {
+    ...usual,
+    ...justificationOf(found.get("justification"), note),
+    ...expiresOf(found.get("expires"), note),
+    ...sha256Of(found.get("sha256"), note),
+    ...underOf(found.get("under"), note),
+    ...boundsOf(found.get("escalate_with"), note),
+  };
 }
 
-function argumentsByName(call: Call, report: Report): Map<ArgumentName, Literal> {
-  const found = new Map<ArgumentName, Literal>();
-  const named = new Set<string>();
-  for (const [index, argument] of call.given.entries()) {
-    const name = argument.name ?? positional[index];
-    if (argument.name === null && named.size > 0) {
-      report(argument, "a positional argument follows a named one", "positional arguments first");
-    } else if (name === undefined) {
-      report(argument, "too many positional arguments for call to prefix_rule", `at most ${positional.length}`);
-    } else if (!isParameter(name)) {
-      const hint = `one of ${names.join(", ")}`;
-      report(argument, `Found ${quoted(name)} extra named parameter(s) for call to prefix_rule`, hint);
-    } else if (found.has(name)) {
-      const what = named.has(name) ? "repeated named argument" : `Argument \`${name}\` occurs more than once`;
-      report(argument, what, `\`${name}\` once`);
-    } else if (checkType(name, argument, report)) {
-      found.set(name, argument.value);
-    }
-    if (argument.name !== null) named.add(argument.name);
-  }
-  const patternGiven = call.given.some((argument, index) => (argument.name ?? positional[index]) === "pattern");
-  if (!patternGiven) report(call, "Missing parameter `pattern` for call to `prefix_rule`", "a list of tokens");
-  return found;
-}
-
-function isParameter(name: string): name is ArgumentName {
-  return Object.hasOwn(parameters, name);
-}
-
-function checkType(name: ArgumentName, argument: Argument, report: Report): boolean {
-  const wanted = parameters[name];
-  const actual = typeName(argument.value);
-  if (actual === wanted) return true;
-  const what = `Type of parameter \`${name}\` doesn't match`;
-  report(argument.value, what, `\`${wanted}\`, actual \`${actual} (repr: ${reprOf(argument.value)})\``);
-  return false;
-}
-
-function decisionOf(literal: Literal | undefined, report: Report): RuleDecision {
-  if (literal?.kind !== "string") return "allow";
-  const value = literal.value;
+function decisionOf(place: Placed | undefined, report: Report): RuleDecision {
+  const value = place?.value;
+  if (place === undefined || typeof value !== "string") return "allow";
   if (value === "allow" || value === "prompt" || value === "forbidden") return value;
-  report(literal, `invalid decision: ${quoted(value)}`, '"allow", "prompt" or "forbidden"');
+  report(place, `invalid decision: ${quoted(value)}`, '"allow", "prompt" or "forbidden"');
   return "forbidden";
 }
 
-function justificationOf(literal: Literal | undefined, report: Report): { justification?: string } {
-  if (literal?.kind !== "string") return {};
-  if (literal.value.trim() === "") {
-    report(literal, "invalid rule: justification cannot be empty", "a reason, or no justification at all");
+function variablesOf(place: Placed | undefined, report: Report): string[] {
+  if (place === undefined) return [];
+  return elementsOfList(place).flatMap((item) => variableOf(item, report));
+}
+
+function variableOf(item: Placed, report: Report): string[] {
+  const name = item.value;
+  if (typeof name !== "string" || !variableName.test(name)) {
+    report(item, `invalid env: ${shortRepr(name)} is not the name of a variable`, 'names such as "AWS_PROFILE"');
+    return [];
   }
-  return { justification: literal.value };
-}
-
-function flagOf(literal: Literal | undefined): boolean {
-  return literal?.kind === "bool" && literal.value;
-}
-
-function variablesOf(literal: Literal | undefined, report: Report): string[] {
-  if (literal?.kind !== "list") return [];
-  const found: string[] = [];
-  for (const item of literal.items) {
-    if (item.kind !== "string" || !variableName.test(item.value)) {
-      report(item, `invalid env: ${reprOf(item)} is not the name of a variable`, 'names such as "AWS_PROFILE"');
-    } else if (isLoaderVariable(item.value)) {
-      report(
-        item,
-        `invalid env: ${item.value} decides what code is loaded`,
-        "a variable that an escalated program may take over",
-      );
-    } else {
-      found.push(item.value);
-    }
-  }
-  return found;
-}
-
-function refuseCanonicalMatching(literal: Literal | undefined, report: Report): void {
-  if (!flagOf(literal) || literal === undefined) return;
+  if (!isLoaderVariable(name)) return [name];
   report(
-    literal,
-    "canonical_matching = True is not read by this version",
-    "canonical_matching = False, or nothing: tokens match exactly",
+    item,
+    `invalid env: ${name} decides what code is loaded`,
+    "a variable that an escalated program may take over",
   );
+  return [];
+}
+
+function expiresOf(place: Placed | undefined, report: Report): { expires?: string } {
+  if (typeof place?.value !== "string") return {};
+  const date = place.value;
+  const parsed = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(date) ? new Date(`${date}T00:00:00Z`) : null;
+  // A 31st of February would roll over into March.
+  if (parsed === null || Number.isNaN(parsed.getTime()) || !parsed.toISOString().startsWith(date)) {
+    report(place, `invalid expires: ${shortRepr(date)} is not a day`, 'a day such as "2027-01-31"');
+    return {};
+  }
+  return { expires: date };
+}
+
+function sha256Of(place: Placed | undefined, report: Report): { sha256?: string } {
+  if (typeof place?.value !== "string") return {};
+  if (/^[0-9a-fA-F]{64}$/.test(place.value)) return { sha256: place.value.toLowerCase() };
+  report(place, `invalid sha256: ${shortRepr(place.value)}`, "64 hexadecimal digits, as sha256sum prints them");
+  return {};
+}
+
+function underOf(place: Placed | undefined, report: Report): { under?: string } {
+  if (typeof place?.value !== "string") return {};
+  if (place.value.startsWith("/")) return { under: normalPath(place.value) };
+  report(place, `invalid under: ${shortRepr(place.value)} is not absolute`, "a folder that starts with /");
+  return {};
+}
+
+function boundsOf(place: Placed | undefined, report: Report): { escalateWith?: EscalationBounds } {
+  if (place === undefined || !(place.value instanceof Dict)) return {};
+  const bounds = { write: [] as string[], read: [] as string[], network: false, env: [] as string[] };
+  for (const { key, value } of place.value.entries.values()) {
+    if (key === "network" && typeof value === "boolean") bounds.network = value;
+    else if (key === "write" || key === "read" || key === "env") bounds[key] = boundTexts(key, value, place, report);
+    else
+      report(
+        place,
+        `invalid escalate_with: ${shortRepr(key)} with ${aType(value)}`,
+        "write, read and env with lists of strings, network with True or False",
+      );
+  }
+  return { escalateWith: bounds };
+}
+
+function boundTexts(key: string, value: Value, place: Placed, report: Report): string[] {
+  if (!(value instanceof List)) {
+    report(place, `invalid escalate_with: ${key} is ${aType(value)}`, "a list of strings");
+    return [];
+  }
+  return value.items.flatMap((item) => {
+    if (key === "env") return variableOf({ ...place, value: item }, report);
+    if (typeof item === "string" && item.startsWith("/")) return [normalPath(item)];
+    report(place, `invalid escalate_with: ${key} has ${shortRepr(item)}`, "absolute paths");
+    return [];
+  });
 }
 
 /** A setting that can never have an effect is a misunderstanding about what the rule does. */
-function refuseIdleSettings(given: Map<ArgumentName, Literal>, decision: RuleDecision, report: Report): void {
+function refuseIdleSettings(found: ReadonlyMap<string, Placed>, decision: RuleDecision, report: Report): void {
   if (decision !== "forbidden") return;
-  for (const name of ["escalate", "env"] as const) {
-    const literal = given.get(name);
-    const idle = literal === undefined || (literal.kind === "bool" && !literal.value);
-    if (!idle) report(literal, `\`${name}\` has no meaning in a forbidden rule`, "decision allow or prompt");
+  for (const name of ["escalate", "env", "escalate_with"] as const) {
+    const place = found.get(name);
+    const idle = place === undefined || place.value === false;
+    if (!idle) report(place, `\`${name}\` has no meaning in a forbidden rule`, "decision allow or prompt");
   }
 }
 
 /** The alternatives of each position; empty after a problem. */
-function patternOf(literal: Literal | undefined, report: Report): string[][] {
-  if (literal?.kind !== "list") return [];
-  if (literal.items.length === 0) {
-    report(literal, "invalid pattern element: pattern cannot be empty", "at least the program");
-  }
-  return literal.items.map((item) => alternativesOf(item, report));
+function patternOf(place: Placed | undefined, report: Report): string[][] {
+  if (place === undefined || !(place.value instanceof List)) return [];
+  if (place.value.items.length === 0)
+    report(place, "invalid pattern element: pattern cannot be empty", "at least the program");
+  return elementsOfList(place).map((item) => alternativesOf(item, report));
 }
 
-function alternativesOf(item: Literal, report: Report): string[] {
+function alternativesOf(item: Placed, report: Report): string[] {
   const element = "invalid pattern element: pattern";
-  if (item.kind === "string") return [item.value];
-  if (item.kind !== "list") {
-    report(
-      item,
-      `${element} element must be a string or list of strings (got ${typeName(item)})`,
-      "a string or a list of strings",
-    );
+  const { value } = item;
+  if (typeof value === "string") return [value];
+  if (!(value instanceof List)) {
+    const text = `${element} element must be a string or list of strings (got ${typeName(value)})`;
+    report(item, text, "a string or a list of strings");
     return [];
   }
-  if (item.items.length === 0) report(item, `${element} alternatives cannot be empty`, "at least one alternative");
-  const wrong = item.items.find((alternative) => alternative.kind !== "string");
-  if (wrong !== undefined) {
-    report(wrong, `${element} alternative must be a string (got ${typeName(wrong)})`, "a string");
-  }
-  return item.items.flatMap((alternative) => (alternative.kind === "string" ? [alternative.value] : []));
+  if (value.items.length === 0) report(item, `${element} alternatives cannot be empty`, "at least one alternative");
+  const parts = elementsOfList(item);
+  const wrong = parts.find((part) => typeof part.value !== "string");
+  if (wrong !== undefined)
+    report(wrong, `${element} alternative must be a string (got ${typeName(wrong.value)})`, "a string");
+  return parts.flatMap((part) => (typeof part.value === "string" ? [part.value] : []));
 }

@@ -30,6 +30,13 @@ export class RulesFailure extends Error {
   }
 }
 
+/** A message of bounded length that cannot break a line or paint on a terminal. */
+export function shown(text: string): string {
+  return printable(text.length > maxMessage ? `${text.slice(0, maxMessage)}...` : text);
+}
+
+const maxMessage = 500;
+
 /** Escapes what could break a line or paint on a terminal. */
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (found) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`);

@@ -1,7 +1,11 @@
 /** Splits an example into tokens. Quotes, backslashes and comments count; nothing else of a shell does. */
 
+/** Nothing in it but words and spaces. */
+const isPlain = /^[^\t\n#'"\\]*$/;
+
 /** Returns null for an unfinished quote or a backslash at the end. */
 export function splitShellWords(text: string): string[] | null {
+  if (isPlain.test(text)) return text.split(" ").filter((word) => word !== "");
   const words: string[] = [];
   let at = 0;
   while (at < text.length) {

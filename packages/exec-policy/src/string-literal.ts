@@ -15,32 +15,74 @@ const plainEscapes: Record<string, string> = {
   '"': '"',
 };
 
+export interface StringForm {
+  quote: string;
+  triple: boolean;
+  raw: boolean;
+  /** Where the literal with its prefix starts. */
+  start: number;
+}
+
 /** Reads the literal whose opening quote is at `quoteAt`; `start` is where its prefix starts. */
 export function readString(text: string, start: number, quoteAt: number, raw: boolean): { value: string; end: number } {
   const quote = text.charAt(quoteAt);
   const triple = text.startsWith(quote.repeat(3), quoteAt);
   const close = triple ? quote.repeat(3) : quote;
+  let at = quoteAt + close.length;
+  if (!triple) {
+    // Nearly every string: nothing special in it.
+    const end = nextSpecial(text, at, quote);
+    if (text.charAt(end) === quote && end - at <= limits.stringLength)
+      return { value: text.slice(at, end), end: end + 1 };
+  }
   const parts: string[] = [];
   let length = 0;
-  let at = quoteAt + close.length;
   for (;;) {
     if (text.startsWith(close, at)) return { value: parts.join(""), end: at + close.length };
-    const piece = readPiece(text, start, at, { quote, triple, raw });
+    const piece = readPiece(text, start, at, { quote, triple, raw, start });
     parts.push(piece.value);
     length += piece.value.length;
     at = piece.end;
-    if (length > limits.stringLength) {
-      throw new RulesFailure(start, at, "the string is too long", `at most ${limits.stringLength} characters`);
-    }
+    refuseLong(length, start, at);
   }
 }
 
-function readPiece(
+function refuseLong(length: number, start: number, end: number): void {
+  if (length <= limits.stringLength) return;
+  throw new RulesFailure(start, end, "the string is too long", `at most ${limits.stringLength} characters`);
+}
+
+/** Reads a formatted string from `from` on: up to its end, or to behind the brace that opens an expression. */
+export function readFormattedPiece(
   text: string,
-  start: number,
-  at: number,
-  form: { quote: string; triple: boolean; raw: boolean },
-): { value: string; end: number } {
+  from: number,
+  form: StringForm,
+): { value: string; ended: boolean; end: number } {
+  const close = form.triple ? form.quote.repeat(3) : form.quote;
+  const parts: string[] = [];
+  let length = 0;
+  let at = from;
+  for (;;) {
+    if (text.startsWith(close, at)) return { value: parts.join(""), ended: true, end: at + close.length };
+    const brace = text.charAt(at);
+    if (brace === "{" || brace === "}") {
+      if (text.charAt(at + 1) === brace) {
+        parts.push(brace);
+        at += 2;
+        continue;
+      }
+      if (brace === "{") return { value: parts.join(""), ended: false, end: at + 1 };
+      throw new RulesFailure(at, at + 1, 'a lone "}" in a formatted string', '"}}" for a brace');
+    }
+    const piece = readPiece(text, form.start, at, form);
+    parts.push(piece.value);
+    length += piece.value.length;
+    at = piece.end;
+    refuseLong(length, form.start, at);
+  }
+}
+
+function readPiece(text: string, start: number, at: number, form: StringForm): { value: string; end: number } {
   const char = text.charAt(at);
   if (char === "") throw unfinished(start, at, form);
   if (char === "\n" || text.startsWith("\r\n", at)) {
@@ -57,27 +99,23 @@ function nextSpecial(text: string, from: number, quote: string): number {
   let at = from;
   // Bounded, so that a file full of long strings that are too long is refused early.
   const stop = Math.min(text.length, from + limits.stringLength + 1);
+  const quoteCode = quote.charCodeAt(0);
   while (at < stop) {
-    const char = text.charAt(at);
-    if (char === quote || char === "\\" || char === "\n" || char === "\r") break;
+    const code = text.charCodeAt(at);
+    if (code === quoteCode || code === 0x5c || code === 0x0a || code === 0x0d || code === 0x7b || code === 0x7d) break;
     at += 1;
   }
   return at;
 }
 
-function unfinished(start: number, at: number, form: { quote: string; triple: boolean }): RulesFailure {
+function unfinished(start: number, at: number, form: StringForm): RulesFailure {
   const close = form.triple ? form.quote.repeat(3) : form.quote;
   const where = form.triple ? "before the end of the file" : "before the end of the line";
   return new RulesFailure(start, at, "unfinished string literal", `${close} ${where}`);
 }
 
 /** A backslash keeps the quote after it from ending the string, and vanishes before it; any other stays as written. */
-function readRawEscape(
-  text: string,
-  start: number,
-  at: number,
-  form: { quote: string; triple: boolean },
-): { value: string; end: number } {
+function readRawEscape(text: string, start: number, at: number, form: StringForm): { value: string; end: number } {
   const next = text.charAt(at + 1);
   if (next === "") throw unfinished(start, at, form);
   if (next === form.quote) return { value: next, end: at + 2 };
@@ -85,12 +123,7 @@ function readRawEscape(
   return { value: "\\", end: at + 1 };
 }
 
-function readEscape(
-  text: string,
-  start: number,
-  at: number,
-  form: { quote: string; triple: boolean },
-): { value: string; end: number } {
+function readEscape(text: string, start: number, at: number, form: StringForm): { value: string; end: number } {
   const next = text.charAt(at + 1);
   if (next === "") throw unfinished(start, at, form);
   const plain = Object.hasOwn(plainEscapes, next) ? plainEscapes[next] : undefined;

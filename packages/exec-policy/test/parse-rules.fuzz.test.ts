@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatRulesError, parseRules } from "../src/index.ts";
+import { formatRulesError } from "../src/index.ts";
+import { parseRules } from "../src/language.ts";
 
 const seeds = [
   'prefix_rule(["git", ["push", "fetch"]], "prompt", match = ["git push \'a\'"], not_match = [["git"]])\n',

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { matchPrefix, parseRules, patternText, strictest } from "../src/index.ts";
+import { matchPrefix, patternText, strictest } from "../src/index.ts";
+import { parseRules } from "../src/language.ts";
 import type { PrefixRule } from "../src/index.ts";
 
 function ruleOf(text: string): PrefixRule {

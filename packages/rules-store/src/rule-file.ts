@@ -1,17 +1,28 @@
 /** Reads one rules file, and only one that nobody else can have written: a rules file decides what leaves the sandbox. */
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
 import type { Stats } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname } from "node:path";
-import { limits, parseRules } from "@sallyport/exec-policy";
-import type { PrefixRule, RulesError } from "@sallyport/exec-policy";
+import { limits } from "@sallyport/exec-policy";
+import type * as LanguageModule from "@sallyport/exec-policy/language";
+import type { HostExecutables, ParsedRules } from "@sallyport/exec-policy";
 
-export interface RuleFile {
-  rules: PrefixRule[];
-  errors: RulesError[];
+type Language = typeof LanguageModule;
+
+/** Loaded with the first file: a session without rules starts without it. */
+function language(): Language {
+  return createRequire(import.meta.url)("@sallyport/exec-policy/language") as Language; // as the package's exports say
 }
 
-/** `followLinks` is for files that a person named. Never throws: what is wrong is in `errors`. */
-export function readRuleFile(path: string, followLinks: boolean): RuleFile {
+export interface RuleFileOptions {
+  /** For files that a person named. */
+  followLinks: boolean;
+  /** The entries of the files before. */
+  hosts: HostExecutables;
+}
+
+/** Never throws: what is wrong is in `errors`. */
+export function readRuleFile(path: string, { followLinks, hosts }: RuleFileOptions): ParsedRules {
   const folder = folderProblem(dirname(path));
   if (folder !== null) return broken(path, folder);
   let descriptor: number;
@@ -25,7 +36,7 @@ export function readRuleFile(path: string, followLinks: boolean): RuleFile {
     });
   }
   try {
-    return readOpened(path, descriptor);
+    return readOpened(path, descriptor, hosts);
   } catch (error) {
     return broken(path, { text: `the file cannot be read (${errorCode(error)})`, expected: "a regular file" });
   } finally {
@@ -38,13 +49,13 @@ interface Problem {
   expected: string;
 }
 
-function readOpened(path: string, descriptor: number): RuleFile {
+function readOpened(path: string, descriptor: number, hosts: HostExecutables): ParsedRules {
   // Judged on the descriptor that is read from, so that no other file can take the name in between.
   const stats = fstatSync(descriptor);
   if (!stats.isFile()) return broken(path, { text: "this is not a regular file", expected: "a regular file" });
   const shared = ownershipProblem(stats, "the file");
   if (shared !== null) return broken(path, shared);
-  const bytes = readUpTo(descriptor, limits.fileSize + 1);
+  const bytes = readUpTo(descriptor, limits.fileSize + 1, stats.size + 1);
   if (bytes.length > limits.fileSize) {
     return broken(path, { text: "the file is too large", expected: `at most ${limits.fileSize} bytes` });
   }
@@ -54,16 +65,18 @@ function readOpened(path: string, descriptor: number): RuleFile {
   } catch {
     return broken(path, notUtf8(bytes));
   }
-  return parseRules(text, path);
+  return language().parseRules(text, path, hosts);
 }
 
-function readUpTo(descriptor: number, length: number): Buffer {
-  const buffer = Buffer.alloc(length);
+/** `likely`: a first guess at the length, one byte more than what is there. */
+function readUpTo(descriptor: number, length: number, likely: number): Buffer {
+  let buffer = Buffer.alloc(Math.min(length, likely));
   let filled = 0;
   for (;;) {
-    const count = readSync(descriptor, buffer, filled, length - filled, null);
+    const count = readSync(descriptor, buffer, filled, buffer.length - filled, null);
     filled += count;
     if (count === 0 || filled === length) return buffer.subarray(0, filled);
+    if (filled === buffer.length) buffer = Buffer.concat([buffer], Math.min(length, 2 * filled));
   }
 }
 
@@ -111,9 +124,10 @@ function ownershipProblem(stats: Stats, what: string): Problem | null {
   };
 }
 
-export function broken(path: string, problem: Problem & { line?: number }): RuleFile {
+export function broken(path: string, problem: Problem & { line?: number }): ParsedRules {
   const { text, expected, line = 1 } = problem;
-  return { rules: [], errors: [{ file: path, line, column: 1, text, expected, excerpt: "" }] };
+  const nothing = { rules: [], networkRules: [], hosts: new Map(), own: [] };
+  return { ...nothing, errors: [{ file: path, line, column: 1, text, expected, excerpt: "" }] };
 }
 
 export function errorCode(error: unknown): string {

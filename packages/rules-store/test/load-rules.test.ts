@@ -33,13 +33,22 @@ const rule = 'prefix_rule(["ls"])\n';
 test("loadRules() reads the home's files sorted, then the named ones, and remembers their origin", (context) => {
   const home = makeHome(context, { "rules/b.rules": rule, "rules/a.rules": rule, "extra.rules": rule });
   const at = { line: 1, column: 1 };
-  const common = { program: "ls", rest: [], decision: "allow", escalate: false, env: [] };
+  const common = {
+    program: "ls",
+    rest: [],
+    decision: "allow",
+    escalate: false,
+    env: [],
+    canonical: false,
+    exact: false,
+  };
   assert.deepEqual(loadRules({ home, files: [join(home, "extra.rules")], discover: true }), {
     files: [
-      { path: join(home, "rules/a.rules"), origin: "user" },
-      { path: join(home, "rules/b.rules"), origin: "user" },
-      { path: join(home, "extra.rules"), origin: "flag" },
+      { path: join(home, "rules/a.rules"), origin: "user", own: [] },
+      { path: join(home, "rules/b.rules"), origin: "user", own: [] },
+      { path: join(home, "extra.rules"), origin: "flag", own: [] },
     ],
+    hosts: new Map(),
     rules: [
       { ...common, at: { file: join(home, "rules/a.rules"), ...at }, origin: "user" },
       { ...common, at: { file: join(home, "rules/b.rules"), ...at }, origin: "user" },
@@ -59,7 +68,7 @@ test("loadRules() takes only regular files that end in .rules from the home", (c
   symlinkSync(join(home, "real"), join(home, "rules/link.rules"));
   mkdirSync(join(home, "rules/folder.rules"));
   assert.deepEqual(loadRules({ home, files: [], discover: true }).files, [
-    { path: join(home, "rules/.x.rules"), origin: "user" },
+    { path: join(home, "rules/.x.rules"), origin: "user", own: [] },
   ]);
 });
 
@@ -71,14 +80,14 @@ test("loadRules() follows a link that a person named", (context) => {
 
 test("loadRules() needs no rules folder and reads none without discover", (context) => {
   const home = makeHome(context, { "rules/a.rules": "broken" });
-  const nothing = { rules: [], files: [] };
+  const nothing = { rules: [], hosts: new Map(), files: [] };
   assert.deepEqual(loadRules({ home, files: [], discover: false }), nothing);
   assert.deepEqual(loadRules({ home: join(home, "missing"), files: [], discover: true }), nothing);
 });
 
 test("loadRules() reports the first problem in one line and all of them in data", (context) => {
   const home = makeHome(context, {
-    "rules/a.rules": "prefix_rule([])\nx = 1\n",
+    "rules/a.rules": "prefix_rule([])\nprefix_rule([1])\n",
     "rules/b.rules": rule,
     "rules/c.rules": "!",
   });
@@ -91,8 +100,8 @@ test("loadRules() reports the first problem in one line and all of them in data"
 test("loadRules() refuses what it cannot read", (context) => {
   const home = makeHome(context, {
     "latin1.rules": "",
-    "large.rules": "#".repeat(1_048_577),
-    "full.rules": "#".repeat(1_048_576),
+    "large.rules": "#".repeat(8_388_609),
+    "full.rules": "#".repeat(8_388_608),
   });
   writeFileSync(join(home, "latin1.rules"), Buffer.from("# ok\n# \xe9\n", "latin1"));
   const tryFile = (name: string): string =>
@@ -101,7 +110,7 @@ test("loadRules() refuses what it cannot read", (context) => {
     "~/missing.rules:1:1: the file cannot be read (ENOENT), expected a file that you may read",
     "~/rules:1:1: this is not a regular file, expected a regular file",
     "~/latin1.rules:2:1: bytes that are not valid UTF-8, expected text in UTF-8",
-    "~/large.rules:1:1: the file is too large, expected at most 1048576 bytes",
+    "~/large.rules:1:1: the file is too large, expected at most 8388608 bytes",
     "none",
   ]);
 });
@@ -150,4 +159,48 @@ test("loadRules() refuses a file of another user", { skip: skipOwner }, (context
     problems({ home, files: [], discover: true }).message,
     `${path}:1:1: the file belongs to user 12345, expected user 0 or root as its owner`,
   );
+});
+
+test("loadRules() hands host_executable entries on from file to file; the last one of a name counts", (context) => {
+  const home = makeHome(context, {
+    "rules/a.rules": 'host_executable("a", ["/x/a"])\nhost_executable("b", ["/x/b"])\n',
+    "rules/b.rules": 'prefix_rule(["a"], match = ["/x/a"], not_match = ["/y/a"])\n',
+    "rules/c.rules": 'host_executable("a", ["/y/a"])\n',
+  });
+  assert.deepEqual(
+    loadRules({ home, files: [], discover: true }).hosts,
+    new Map([
+      ["a", ["/y/a"]],
+      ["b", ["/x/b"]],
+    ]),
+  );
+});
+
+test("loadRules() reads a trusted project's rules, and tells that they are the project's", (context) => {
+  const home = makeHome(context, { "rules/a.rules": rule });
+  const project = mkdtempSync(join(tmpdir(), "rules-project-"));
+  context.after(() => rmSync(project, { recursive: true }));
+  for (const folder of [".sallyport/rules", ".codex/rules"]) {
+    mkdirSync(join(project, folder), { recursive: true, mode: 0o700 });
+    writeFileSync(join(project, folder, "p.rules"), rule, { mode: 0o600 });
+  }
+  const origins = (trustedProject?: string): string[] =>
+    loadRules({
+      home,
+      files: [],
+      discover: true,
+      ...(trustedProject === undefined ? {} : { trustedProject }),
+    }).rules.map(({ origin, at }) => `${origin} ${at.file.replace(project, "~").replace(home, "~")}`);
+  assert.deepEqual(origins(), ["user ~/rules/a.rules"]);
+  assert.deepEqual(origins(project), [
+    "user ~/rules/a.rules",
+    "project ~/.sallyport/rules/p.rules",
+    "project ~/.codex/rules/p.rules",
+  ]);
+  writeFileSync(join(project, ".sallyport/rules/p.rules"), 'prefix_rule(["a"], escalate = True)\n');
+  assert.equal(origins(project).length, 3);
+  writeFileSync(join(project, ".codex/rules/p.rules"), 'prefix_rule(["a"], escalate = True)\n');
+  const { message } = problems({ home, files: [], discover: true, trustedProject: project });
+  const text = "`escalate` is not known to Codex, which reads this file too, expected such rules in .sallyport/rules";
+  assert.equal(message, `${join(project, ".codex/rules/p.rules")}:1:1: ${text}`);
 });

@@ -83,6 +83,10 @@ export function landlockAlone(
         .map((path): LandlockRule => ({ path, access: writingDevices | readFile | readDir })),
       // Reading too: a root may hold what is made while the command runs, which the list of siblings below does not name.
       ...writable.map((path): LandlockRule => ({ path, access: changing | reading })),
+      // A patched shell lies in the home, which is hidden otherwise.
+      ...survey.shown
+        .filter(({ source }) => isWithin(source, survey.home) && lookAt(source)?.isFile() === true)
+        .map(({ source }): LandlockRule => ({ path: source, access: execute | readFile })),
     ],
     exceptPaths: denied,
     exceptAccess: reading,

@@ -6,8 +6,13 @@ import type { SandboxPolicy } from "./policy.ts";
 /** Kernel interfaces: a writable bind of them undoes the mounts over them. */
 const kernelFolders = ["/proc", "/sys", "/dev"];
 
+type RootPolicy = Pick<
+  SandboxPolicy,
+  "mode" | "cwd" | "writable" | "home" | "journal" | "rulesFiles" | "programFolders"
+>;
+
 /** Returns the writable roots, resolved, each once, the working directory first. Empty in read-only mode. */
-export function writableRoots(policy: SandboxPolicy, userHomes: readonly string[]): string[] {
+export function writableRoots(policy: RootPolicy, userHomes: readonly string[]): string[] {
   if (policy.mode === "read-only") {
     if (policy.writable.length === 0) return [];
     throw refusal(
@@ -26,7 +31,7 @@ export function writableRoots(policy: SandboxPolicy, userHomes: readonly string[
   return [...roots];
 }
 
-function refuseRoot(given: string, root: string, policy: SandboxPolicy, userHomes: readonly string[]): void {
+function refuseRoot(given: string, root: string, policy: RootPolicy, userHomes: readonly string[]): void {
   const name = root === given ? quote(root) : `${quote(given)} (${quote(root)})`;
   const stats = lookThrough(root);
   if (stats === null)
@@ -73,7 +78,7 @@ function refuseRoot(given: string, root: string, policy: SandboxPolicy, userHome
   }
 }
 
-function guardedPaths(policy: SandboxPolicy): [what: string, path: string][] {
+function guardedPaths(policy: RootPolicy): [what: string, path: string][] {
   const paths: [string, string][] = [["Sallyport's home", realPath(policy.home)]];
   if (policy.journal !== null) paths.push(["the journal", realPath(policy.journal)]);
   for (const file of policy.rulesFiles) paths.push(["the rules file", realPath(file)]);

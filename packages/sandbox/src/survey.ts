@@ -97,7 +97,7 @@ export function survey(policy: SandboxPolicy, env: Environment): Survey {
 }
 
 /** HOME and the account's own entry may differ (sudo), and both are somebody's home. */
-function homesOf(env: Environment): string[] {
+export function homesOf(env: Environment): string[] {
   const homes = [env["HOME"] ?? "", homedir()];
   try {
     homes.push(userInfo().homedir);
@@ -140,7 +140,10 @@ function resolverFile(): Shown[] {
   return lookAt(source) === null ? [] : [{ at: source, source }];
 }
 
-function namesIn(roots: readonly string[], policy: SandboxPolicy): ProtectedNames {
+export function namesIn(
+  roots: readonly string[],
+  policy: Pick<SandboxPolicy, "writable" | "allowGitInit">,
+): ProtectedNames {
   const lifted = new Set(policy.writable.flatMap((path) => [resolve(path), realPath(path)]));
   const all = roots.map((root) => protectedNames(root, { allowGitInit: policy.allowGitInit, lifted }));
   return {

@@ -1,5 +1,5 @@
 /** Keeps the records of the execs that have not ended yet: what was decided, who started whom, what became of it. */
-import type { ExecRecord } from "@sallyport/protocol";
+import type { ExecRecord, Text } from "@sallyport/protocol";
 import { signalName } from "@sallyport/supervisor";
 import type { ExecEndEvent, ExecEvent } from "@sallyport/supervisor";
 import type { Decision } from "./decision/index.ts";
@@ -11,8 +11,12 @@ export interface ExecCounts {
   deny: number;
 }
 
+const mostParents = 32;
+
 interface OpenExec {
   record: ExecRecord;
+  /** The programs of the processes above it, the nearest first, as far as is worth telling. */
+  parents: readonly Text[];
   /** Requests of earlier execs of the same process; an event may still name one of them as a parent. */
   earlier: number[];
 }
@@ -52,9 +56,15 @@ export class ExecLedger {
       outside: event.outside,
     };
     if (decision.droppedEnv !== undefined && decision.droppedEnv.length > 0) record.droppedEnv = decision.droppedEnv;
-    this.#open.set(event.requestId, { record, earlier: [] });
+    this.#open.set(event.requestId, { record, parents: this.parentsOf(event), earlier: [] });
     this.counts[record.decision] += 1;
     return record;
+  }
+
+  /** The programs of the processes above, the nearest first. */
+  parentsOf(event: ExecEvent): readonly Text[] {
+    const parent = event.parentRequestId === null ? undefined : this.#open.get(event.parentRequestId);
+    return parent === undefined ? [] : [parent.record.file, ...parent.parents].slice(0, mostParents);
   }
 
   /** Puts another decision in the place of one that could not be kept. */

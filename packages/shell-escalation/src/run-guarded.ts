@@ -25,16 +25,23 @@ import {
 } from "@sallyport/supervisor";
 import type { Broker, BrokerHandlers, BrokerOptions, ExecEvent, LaunchSpec, RunResult } from "@sallyport/supervisor";
 import { createDecider } from "./decision/index.ts";
-import type { Decider, Decision } from "./decision/index.ts";
+import type { Decider, Decision, ExecAnswer, ExecForOpinion, ExecOpinion, ExecQuestion } from "./decision/index.ts";
 import { decideOrDeny, denyBecause } from "./decide-or-deny.ts";
+import { WrapperDoor } from "./escalation/wrapper-door.ts";
+import { isInterceptorMissing, planInterceptor, protocolVariables, withoutProtocol } from "./interceptor.ts";
+import type { Interceptor, InterceptorChoice } from "./interceptor.ts";
+import { policyDecider } from "./escalation/escalation-policy.ts";
+import type { EscalationPolicy } from "./escalation/escalation-policy.ts";
 import { ExecLedger } from "./exec-ledger.ts";
 import type { ExecCounts } from "./exec-ledger.ts";
 import { createHome } from "./home.ts";
 import { Journal } from "./journal.ts";
+import { OpenQuestions } from "./open-questions.ts";
 import { passSignals } from "./pass-signals.ts";
 import { findProgram } from "./program-search.ts";
 import type { FoundProgram } from "./program-search.ts";
 import { findVariable, namedVariables, replaceVariables } from "./session-bytes.ts";
+import { TimeLimit } from "./time-limit.ts";
 import { makeTreeCgroups } from "./tree-cgroup.ts";
 import type { TreeCgroups } from "./tree-cgroup.ts";
 
@@ -46,12 +53,18 @@ const signalStatusBase = 128;
 /** Sallyport's own program: nothing inside may write it. */
 const programFolders: string[] = [fileURLToPath(new URL("../..", import.meta.url)), dirname(process.execPath)];
 
-/** Who decides: the rules, or a decider of one's own. */
-export type ExecPolicy = { kind: "rules"; ruleSet: RuleSet } | { kind: "own"; decider: Decider };
+/** Who decides: the rules, a decider of one's own, or a policy of one method. */
+export type ExecPolicy =
+  | { kind: "rules"; ruleSet: RuleSet }
+  | { kind: "own"; decider: Decider }
+  | { kind: "policy"; policy: EscalationPolicy };
 
 export interface GuardedRunOptions {
   /** `argv[0]` names the program, searched on the PATH of `env` when it has no slash. */
   argv: Text[];
+  /** True: `argv` is some shell with a command line for it, and where a patched shell intercepts that one takes its place. Default:
+   *  the patched shell stands for `bash` alone. */
+  isShellCommand?: boolean;
   cwd: string;
   /** NAME=value entries; the command's environment, and the one that escalated programs start from. */
   env: Text[];
@@ -61,8 +74,13 @@ export interface GuardedRunOptions {
   /** Files that the rules were read from: read-only inside. */
   rulesFiles: string[];
   sandbox: Pick<SandboxPolicy, "mode" | "writable" | "network" | "denyRead" | "allowGitInit" | "sockets" | "wall">;
-  /** `none`: the wall alone; no exec is seen, decided or recorded. */
-  interceptor: "kernel" | "none";
+  /** `kernel`: every exec is seen. `bash`: those of a patched shell. `auto`: the kernel's, and where that can't be had, the patched
+   *  shell's. `none`: the wall alone; no exec is seen, decided or recorded. */
+  interceptor: InterceptorChoice;
+  /** The patched shell, absolute; default: the newest below the home. It stands for the program `bash`. */
+  shell?: string;
+  /** Another codex-execve-wrapper, absolute. */
+  execveWrapper?: string;
   /** Default 300000. Longer, and the exec is denied. */
   decisionTimeoutMs?: number;
   maxProcesses?: number | null;
@@ -72,12 +90,27 @@ export interface GuardedRunOptions {
   stdio?: BrokerOptions["stdio"];
   /** What this process changed about itself and the command shall have as it was before: see `LaunchSpec.caller`. */
   caller?: NonNullable<LaunchSpec["caller"]>;
+  /** Takes what the command prints on stdout and stderr, mixed, every byte in order, before `runGuarded()` resolves; stdin is
+   *  empty then. The command waits while a returned promise is pending. In place of `stdio`. */
+  onOutput?(chunk: Buffer): void | Promise<void>;
+  /** Aborting ends the whole tree: TERM, then KILL 2000 ms later. */
+  signal?: AbortSignal;
+  /** Asked where the rules want a person's word (policy "rules"); absent, that is denied. `signal` aborts when the answer is not
+   *  needed any more: the program was killed, or 300 s have passed, which denies. While an answer is awaited `timeoutMs` does
+   *  not run. */
+  ask?(question: ExecQuestion, signal: AbortSignal): Promise<ExecAnswer>;
+  /** May tighten what the rules say about an exec (policy "rules"); counts into `decisionTimeoutMs`. */
+  consult?(exec: ExecForOpinion): Promise<ExecOpinion | null>;
   /** Pass this process's SIGINT, SIGTERM, SIGHUP and SIGQUIT on to the command. */
   passSignals: boolean;
   /** Each record when it is decided and again, complete, when it has ended. */
   onRecord?(record: ExecRecord): void;
   /** Before anything runs: what the wall leaves open, a plain sentence each. */
   onGaps?(gaps: string[]): void;
+  /** The command's ends of what `stdio` calls "pipe"; again for each attempt to start, of which only the last one runs. */
+  onStreams?(streams: Pick<Broker, "stdin" | "stdout" | "stderr">): void;
+  /** Which interceptor it is, when the command has started. */
+  onInterceptor?(interceptor: Interceptor): void;
 }
 
 /** How a run ended. `exitStatus` is what `sallyport run` exits with: the command's own, 128+n for signal n, 124 after a timeout,
@@ -88,7 +121,9 @@ export interface RunSummary {
   signal: string | null;
   timedOut: boolean;
   durationMs: number;
-  interceptor: "kernel" | "none";
+  interceptor: Interceptor["kind"];
+  /** The patched shell, where that is the interceptor. */
+  shell: string | null;
   /** `notes`: what may surprise although nothing is open, and what could not be cleaned up. */
   wall: { level: WallPlan["level"]; gaps: string[]; notes: string[] };
   execs: ExecCounts;
@@ -98,27 +133,27 @@ export interface RunSummary {
 }
 
 /** Resolves when the command and everything that it started have ended. Rejects with a SallyportError, and runs nothing, where
- *  it can't be done as asked: `PROGRAM_NOT_FOUND`, `PROGRAM_NOT_EXECUTABLE`, `JOURNAL_REFUSED`, `HOME_REFUSED`, `LIMIT_UNAVAILABLE`,
- *  `WALL_REFUSED`, and what `Broker.launch()` rejects with.
+ *  it can't be done as asked: `PROGRAM_NOT_FOUND`, `PROGRAM_NOT_EXECUTABLE`, `INTERCEPTOR_UNAVAILABLE`, `JOURNAL_REFUSED`, `HOME_REFUSED`,
+ *  `LIMIT_UNAVAILABLE`, `WALL_REFUSED`, and what `Broker.launch()` rejects with.
  *  @see docs/library.md */
 export async function runGuarded(options: GuardedRunOptions): Promise<RunSummary> {
   const startedAtMs = Date.now();
-  const program = findProgram(
-    textToDisplay(options.argv[0] ?? ""),
-    options.argv,
-    findVariable(options.env, "PATH"),
-    options.cwd,
-  );
+  const interceptors = planInterceptor(options);
   // Every step of the way back is taken, in reverse order, even if one of them throws.
   using cleanup = new DisposableStack();
   const journal =
     options.journal == null ? null : cleanup.adopt(Journal.open(options.journal), (opened) => opened.close());
   const ledger = new ExecLedger();
-  const door = createDoor(options, ledger, journal);
-  const { broker, plan, cgroups } = await launchBehindWall(options, { program, door, cleanup });
+  const timeLimit = new TimeLimit(options.timeoutMs ?? null);
+  const questions = new OpenQuestions(timeLimit);
+  cleanup.defer(() => questions.close());
+  const door = createDoor(options, { ledger, journal, questions });
+  const launching = { door, ledger, questions, cleanup };
+  const { broker, plan, cgroups, interceptor } = await launchFirst(options, interceptors, launching);
   if (options.passSignals) cleanup.use(passSignals(broker));
+  if (options.signal !== undefined) cleanup.use(endOnAbort(broker, options.signal));
 
-  const { result, timedOut, failure } = await waitForEnd(broker, options.timeoutMs ?? null, cgroups);
+  const { result, timedOut, failure } = await waitForEnd(broker, timeLimit, cgroups);
   for (const record of ledger.close()) door.record(record);
   journal?.close(); // what the last write says about it belongs into the summary
   const replaced = plan
@@ -131,7 +166,8 @@ export async function runGuarded(options: GuardedRunOptions): Promise<RunSummary
     signal: result?.signal == null ? null : signalName(result.signal),
     timedOut,
     durationMs: Date.now() - startedAtMs,
-    interceptor: options.interceptor,
+    interceptor: interceptor.kind,
+    shell: interceptor.kind === "bash" ? interceptor.shell : null,
     wall: { level: plan.level, gaps: plan.gaps, notes: [...plan.notes, ...replaced, ...plan.close()] },
     execs: ledger.counts,
     cleanup: result?.cleanup ?? null,
@@ -141,50 +177,113 @@ export async function runGuarded(options: GuardedRunOptions): Promise<RunSummary
 }
 
 interface Launching {
-  program: FoundProgram;
   door: Door;
+  ledger: ExecLedger;
+  questions: OpenQuestions;
   cleanup: DisposableStack;
+}
+
+interface Launched {
+  broker: Broker;
+  plan: WallPlan;
+  cgroups: TreeCgroups;
+  interceptor: Interceptor;
+}
+
+/** Takes the first interceptor that can be had. Whether it can is known only when it was tried; nothing has run then. */
+async function launchFirst(
+  options: GuardedRunOptions,
+  interceptors: readonly Interceptor[],
+  launching: Launching,
+): Promise<Launched> {
+  let missing: unknown;
+  for (const [index, interceptor] of interceptors.entries()) {
+    try {
+      const launched = await launchBehindWall(options, interceptor, { ...launching, isFirst: index === 0 });
+      options.onInterceptor?.(interceptor);
+      return launched;
+    } catch (error) {
+      if (!isInterceptorMissing(error)) throw error;
+      missing = error;
+      if (options.interceptor !== "auto") throw error;
+    }
+  }
+  throw new SallyportError(
+    "INTERCEPTOR_UNAVAILABLE",
+    `The kernel can't report programs here, and no patched shell is installed in "${options.home}/shells": run sallyport shell build; sallyport doctor says what the kernel lacks`,
+    { cause: missing },
+  );
 }
 
 /** The wall is planned from what lies on the disk, and between the plan and the mounts a folder may vanish: another program's
  *  socket that was to be masked. Nothing has run then, so it is planned once more. */
 async function launchBehindWall(
   options: GuardedRunOptions,
-  { program, door, cleanup }: Launching,
-): Promise<{ broker: Broker; plan: WallPlan; cgroups: TreeCgroups }> {
-  const stdio = options.stdio === undefined ? {} : { stdio: options.stdio };
+  interceptor: Interceptor,
+  { door, ledger, questions, cleanup, isFirst }: Launching & { isFirst: boolean },
+): Promise<Launched> {
+  // stderr is then the broker's alone, for the case that it dies.
+  const ownOutput: BrokerOptions["stdio"] =
+    options.onOutput === undefined ? options.stdio : ["ignore", "ignore", "inherit"];
+  const stdio = ownOutput === undefined ? {} : { stdio: ownOutput };
+  const program = findCommand(options, interceptor);
   for (let attempt = 1; ; attempt++) {
     const cgroups = cleanup.adopt(makeTreeCgroups(options.maxProcesses ?? null), (made) => made.remove());
-    const broker = await startBroker({ handlers: door.handlers, ...stdio });
+    const handlers = door.handlersFor(interceptor);
+    const broker = await startBroker({ handlers, ...stdio });
+    options.onStreams?.(broker);
     // Of no effect once the broker has ended, which it has when nothing went wrong.
     cleanup.defer(() => broker.terminate(0));
     const plan = cleanup.adopt(planFor(options, program, await broker.landlockAbi), (made) => void made.close());
-    if (attempt === 1) options.onGaps?.(plan.gaps);
-    door.open(broker, deciderFor(options, plan, broker));
+    if (attempt === 1 && isFirst) options.onGaps?.(plan.gaps);
+    door.open(broker, deciderFor(options, { plan, broker, ledger, questions }));
     try {
-      await broker.launch(launchSpec(options, program, plan, cgroups));
-      return { broker, plan, cgroups };
+      await broker.launch(launchSpec(options, { program, plan, cgroups, interceptor }));
+      return { broker, plan, cgroups, interceptor };
     } catch (error) {
-      if (attempt === 2 || !isSallyportError(error) || error.code !== "WALL_FAILED") throw error;
       plan.close();
+      if (attempt === 2 || !isSallyportError(error) || error.code !== "WALL_FAILED") throw error;
     }
   }
 }
 
+/** Where a patched shell intercepts, it stands for `bash`, and the command itself is asked about through the wrapper. The mistake:
+ *  a command line for /bin/bash or zsh is given to just that, and what it starts is decided by nobody. */
+function findCommand(options: GuardedRunOptions, interceptor: Interceptor): FoundProgram & { visible: string[] } {
+  const name = textToDisplay(options.argv[0] ?? "");
+  const isReplaced = interceptor.kind === "bash" && (name === "bash" || options.isShellCommand === true);
+  const found = findProgram(
+    isReplaced ? interceptor.shell : name,
+    isReplaced ? ["bash", ...options.argv.slice(1)] : options.argv,
+    findVariable(options.env, "PATH"),
+    options.cwd,
+  );
+  if (interceptor.kind !== "bash") return { ...found, visible: [found.file] };
+  const { wrapper, shell } = interceptor;
+  return { file: wrapper, argv: [wrapper, found.file, ...found.argv], visible: [found.file, wrapper, shell] };
+}
+
 interface Door {
-  handlers: BrokerHandlers;
+  handlersFor(interceptor: Interceptor): BrokerHandlers;
   /** A program ran on a verdict that stood, and would not run now. */
   failure(): SallyportError | null;
   open(broker: Broker, decider: Decider): void;
   record(record: ExecRecord): void;
 }
 
+interface DoorParts {
+  ledger: ExecLedger;
+  journal: Journal | null;
+  questions: OpenQuestions;
+}
+
 /** Decides, records and only then answers: an exec whose record is not in the journal does not happen. */
-function createDoor(options: GuardedRunOptions, ledger: ExecLedger, journal: Journal | null): Door {
+function createDoor(options: GuardedRunOptions, { ledger, journal, questions }: DoorParts): Door {
   const timeoutMs = options.decisionTimeoutMs ?? defaultDecisionTimeoutMs;
   const waiting = new Set<number>();
   let failure: SallyportError | null = null;
-  let answering: { broker: Broker; decider: Decider } | null = null;
+  let answering: { broker: Broker; answerer: Answerer; decider: Decider } | null = null;
+  let wrappers: WrapperDoor | null = null;
 
   // What nobody can record must not go on without being asked about.
   if (journal !== null) journal.onFailure = () => answering?.broker.revoke();
@@ -209,6 +308,7 @@ function createDoor(options: GuardedRunOptions, ledger: ExecLedger, journal: Jou
       return;
     }
     const { requestId } = event;
+    questions.withdraw(requestId);
     let final = decision;
     let entry = ledger.decided(event, decision);
     if (journal !== null && !journal.append(entry)) {
@@ -216,28 +316,38 @@ function createDoor(options: GuardedRunOptions, ledger: ExecLedger, journal: Jou
       entry = ledger.overrule(requestId, final) ?? entry;
     }
     options.onRecord?.(entry);
-    answering?.broker.verdict(requestId, final.verdict);
+    answering?.answerer.verdict(requestId, final.verdict);
+  };
+  const handlers: Pick<BrokerHandlers, "onExec" | "onExecEnd"> = {
+    onExec: (event) => {
+      waiting.add(event.requestId);
+      if (answering === null) {
+        answer(event, denyBecause(event, "nobody decides yet"));
+        return;
+      }
+      const { answerer, decider } = answering;
+      const resolve: Broker["resolve"] = (requestId, path) => answerer.resolve(requestId, path);
+      decideOrDeny(event, { decider, resolve, timeoutMs }, (decision) => {
+        answer(event, decision);
+        decider.abandon?.(event.requestId);
+      });
+    },
+    onExecEnd: (event) => {
+      if (waiting.delete(event.requestId)) answering?.decider.abandon?.(event.requestId);
+      questions.withdraw(event.requestId);
+      const ended = ledger.ended(event);
+      if (ended !== null) record(ended);
+    },
   };
   return {
-    handlers: {
-      onExec: (event) => {
-        waiting.add(event.requestId);
-        if (answering === null) {
-          answer(event, denyBecause(event, "nobody decides yet"));
-          return;
-        }
-        const { broker, decider } = answering;
-        const resolve: Broker["resolve"] = (requestId, path) => broker.resolve(requestId, path);
-        decideOrDeny(event, { decider, resolve, timeoutMs }, (decision) => answer(event, decision));
-      },
-      onExecEnd: (event) => {
-        waiting.delete(event.requestId);
-        const ended = ledger.ended(event);
-        if (ended !== null) record(ended);
-      },
+    handlersFor: (interceptor) => {
+      wrappers = interceptor.kind === "bash" ? new WrapperDoor(handlers, interceptor.shell) : null;
+      const output = options.onOutput === undefined ? {} : { onOutput: options.onOutput.bind(options) };
+      return { ...(wrappers?.handlers ?? handlers), ...output };
     },
     open: (broker, decider) => {
-      answering = { broker, decider };
+      wrappers?.open(broker);
+      answering = { broker, answerer: wrappers ?? broker, decider };
     },
     failure: () => failure,
     record,
@@ -257,7 +367,10 @@ function changedVerdict(
   };
 }
 
-function planFor(options: GuardedRunOptions, program: FoundProgram, landlockAbi: number): WallPlan {
+/** The broker itself, or the door for wrappers in front of it. */
+type Answerer = Pick<Broker, "verdict" | "resolve">;
+
+function planFor(options: GuardedRunOptions, program: { visible: string[] }, landlockAbi: number): WallPlan {
   const path = findVariable(options.env, "PATH") ?? "";
   const isWalled = options.sandbox.mode !== "danger-full-access";
   // The wall notes there what it makes on the host, so that the next run can clean up after one that was killed. It has to exist
@@ -271,16 +384,29 @@ function planFor(options: GuardedRunOptions, program: FoundProgram, landlockAbi:
     journal: options.journal ?? null,
     rulesFiles: options.rulesFiles,
     landlockAbi,
-    readableExtra: [...path.split(":").filter((folder) => folder.startsWith("/")), program.file],
+    readableExtra: [...path.split(":").filter((folder) => folder.startsWith("/")), ...program.visible],
   };
   return planWall(policy, { env: namedVariables(options.env) });
 }
 
-function deciderFor(options: GuardedRunOptions, plan: WallPlan, broker: Broker): Decider {
-  if (options.policy.kind === "own") return options.policy.decider;
+interface DeciderParts {
+  plan: WallPlan;
+  broker: Broker;
+  ledger: ExecLedger;
+  questions: OpenQuestions;
+}
+
+function deciderFor(options: GuardedRunOptions, { plan, broker, ledger, questions }: DeciderParts): Decider {
+  const { policy } = options;
+  if (policy.kind === "own") return policy.decider;
+  if (policy.kind === "policy") return policyDecider(policy.policy, plan);
+  const ask = options.ask?.bind(options);
+  const consult = options.consult?.bind(options);
   return createDecider({
-    ruleSet: options.policy.ruleSet,
-    session: { env: options.env, path: findVariable(options.env, "PATH") ?? "", cwd: options.cwd },
+    ...(ask === undefined ? {} : { ask: (question) => questions.put(question, ask) }),
+    ...(consult === undefined ? {} : { consult, parentsOf: (event) => ledger.parentsOf(event) }),
+    ruleSet: policy.ruleSet,
+    session: { env: withoutProtocol(options.env), path: findVariable(options.env, "PATH") ?? "", cwd: options.cwd },
     wall: {
       walled: plan.level !== "none",
       writableRoots: plan.writableRoots,
@@ -292,26 +418,31 @@ function deciderFor(options: GuardedRunOptions, plan: WallPlan, broker: Broker):
   });
 }
 
-function launchSpec(
-  options: GuardedRunOptions,
-  program: FoundProgram,
-  plan: WallPlan,
-  cgroups: TreeCgroups,
-): LaunchSpec {
+interface Launch {
+  program: FoundProgram;
+  plan: WallPlan;
+  cgroups: TreeCgroups;
+  interceptor: Interceptor;
+}
+
+function launchSpec(options: GuardedRunOptions, { program, plan, cgroups, interceptor }: Launch): LaunchSpec {
+  const socket = interceptor.kind === "bash" ? interceptor.socketNumber : null;
   return {
     mode: "guarded",
-    intercept: options.interceptor === "kernel",
+    intercept: interceptor.kind === "kernel",
     outerArgv: plan.outerArgv,
     file: program.file,
     argv: program.argv,
-    env: replaceVariables(options.env, plan.env),
+    env: replaceVariables(withoutProtocol(options.env), { ...plan.env, ...protocolVariables(interceptor) }),
     cwd: options.cwd,
     wall: plan.wall,
     pidNamespace: plan.pidNamespace,
     cgroup: cgroups.cgroup,
     pidsCgroup: cgroups.pidsCgroup,
-    terminal: options.stdio === undefined,
+    terminal: options.stdio === undefined && options.onOutput === undefined,
+    ...(options.onOutput === undefined ? {} : { mergedOutput: true }),
     ...(options.caller === undefined ? {} : { caller: options.caller }),
+    escalateSocket: socket,
     pty: null,
   };
 }
@@ -322,21 +453,28 @@ interface End {
   failure: SallyportError | null;
 }
 
-async function waitForEnd(broker: Broker, timeoutMs: number | null, cgroups: TreeCgroups): Promise<End> {
+async function waitForEnd(broker: Broker, timeLimit: TimeLimit, cgroups: TreeCgroups): Promise<End> {
   let timedOut = false;
-  const onTimeout = (): void => {
+  timeLimit.start(() => {
     timedOut = true;
     broker.terminate(graceMs);
-  };
-  const timer = timeoutMs === null ? undefined : setTimeout(onTimeout, timeoutMs);
+  });
   try {
-    return { result: await broker.finished, timedOut, failure: null };
+    const result = await broker.finished;
+    return { result, timedOut, failure: null };
   } catch (error) {
     if (!isSallyportError(error)) throw error;
     return { result: null, timedOut, failure: await endWithoutBroker(error, cgroups) };
   } finally {
-    clearTimeout(timer);
+    timeLimit.stop();
   }
+}
+
+function endOnAbort(broker: Pick<Broker, "terminate">, signal: AbortSignal): Disposable {
+  const onAbort = (): void => broker.terminate(graceMs);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  return { [Symbol.dispose]: () => signal.removeEventListener("abort", onAbort) };
 }
 
 /** The broker is gone, so every waiting exec has already failed; what still runs is ended here as far as that is possible. */

@@ -29,7 +29,7 @@ async function run(changes: Partial<GuardedRunOptions>): Promise<Outcome> {
     cwd: join(base, "project"),
     env: readEnvironment(),
     home: join(base, "home"),
-    policy: { kind: "rules", ruleSet: { rules: [], files: [] } },
+    policy: { kind: "rules", ruleSet: { rules: [], hosts: new Map(), files: [] } },
     rulesFiles: [],
     sandbox: {
       mode: "workspace-write",

@@ -12,11 +12,13 @@
 #include "filter.h"
 #include "kernel-report.h"
 #include "standing.h"
+#include "wrapper-sessions.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,6 +42,7 @@ enum {
     FLUSH_DELAY_MS = 5,
     OUT_LIMIT = 1024 * 1024, /* above this no new exec is taken up until Node has read */
     TREE_TIMEOUT_MS = 5000,
+    LAST_WORDS_MS = 1000,
 };
 
 struct broker broker = {
@@ -71,7 +74,7 @@ static void set_delay(const struct source *timer, uint64_t delay_ms) {
     (void)timerfd_settime(timer->fd, 0, &when, NULL);
 }
 
-/* --- a pty of our own --- */
+/* --- a pty or a pipe of our own --- */
 
 static void watch_terminal(void) {
     if (broker.terminal.fd < 0)
@@ -112,8 +115,8 @@ static bool read_terminal(void) {
 
 /* --- frames to Node --- */
 
-/* The end of an exec hurries nobody, and neither does an exec that was answered already. It waits for the next frame that does, or a few milliseconds, so that a shell that
- * starts one program after the other wakes Node once for each and not twice.
+/* The end of an exec hurries nobody, and neither does an exec that was answered already. Both wait for the next frame that
+ * does, or a few milliseconds, so that a shell that starts one program after the other wakes Node once for each and not twice.
  * Returns how long the loop may sleep, in milliseconds. */
 static int flush_what_hurries(void) {
     if (broker.out.length > 0 && broker.out.length == broker.unhurried && !standing_window_narrows()) {
@@ -150,6 +153,7 @@ void flush_control(void) {
     }
     if ((broker.out.length > OUT_LIMIT) != broker.listeners_paused) {
         pause_listeners(broker.out.length > OUT_LIMIT);
+        pause_sessions(broker.listeners_paused);
         watch_terminal();
     }
 }
@@ -186,6 +190,39 @@ static void send_started(pid_t pid) {
     broker.started = true;
     size_t frame = buffer_begin_frame(&broker.out, FRAME_STARTED);
     buffer_i32(&broker.out, pid);
+    buffer_end_frame(&broker.out, frame);
+}
+
+/* --- pipes of our own: Node would make sockets, and a program can't open /dev/stdin when that is a socket --- */
+
+static void make_own_pipes(void) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (pipe2(broker.pipes[fd], O_CLOEXEC) != 0)
+            die("making pipes: %s", strerror(errno));
+    broker.own_pipes = true;
+}
+
+/* In the child, on its way to the command. */
+static void use_own_pipes(void) {
+    for (int fd = 0; fd <= 2 && broker.own_pipes; fd++)
+        if (dup2(broker.pipes[fd][fd == STDIN_FILENO ? 0 : 1], fd) < 0)
+            die("using our own pipes: %s", strerror(errno));
+}
+
+/* Node opened its ends before it launched. */
+static void close_own_pipes(void) {
+    for (int fd = 0; fd <= 2 && broker.own_pipes; fd++) {
+        (void)close(broker.pipes[fd][0]);
+        (void)close(broker.pipes[fd][1]);
+    }
+    broker.own_pipes = false;
+}
+
+static void send_hello(void) {
+    size_t frame = buffer_begin_frame(&broker.out, FRAME_HELLO);
+    buffer_i32(&broker.out, landlock_abi());
+    for (int fd = 0; fd <= 2 && broker.own_pipes; fd++)
+        buffer_i32(&broker.out, broker.pipes[fd][fd == STDIN_FILENO ? 1 : 0]);
     buffer_end_frame(&broker.out, frame);
 }
 
@@ -246,12 +283,13 @@ static void unblock_signals(uint64_t ignored) {
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void use_pty(int slave_fd) {
-    if (slave_fd < 0)
+/* `output_fd`: the slave of our pty, or the end of our pipe that is written to; that one leaves stdin as it is. */
+static void use_own_output(int output_fd) {
+    if (output_fd < 0)
         return;
-    for (int fd = 0; fd <= 2; fd++)
-        if (dup2(slave_fd, fd) < 0)
-            die("using the pty: %s", strerror(errno));
+    for (int fd = broker.launch.pty ? STDIN_FILENO : STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+        if (dup2(output_fd, fd) < 0)
+            die("using our own output: %s", strerror(errno));
 }
 
 /* The argument vector of bubblewrap, or of init itself: "@init" becomes the path of this very program. */
@@ -293,11 +331,18 @@ static void restore_own_limits(void) {
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* `result_fd` closes when the exec succeeds; else it carries the errno. */
-static _Noreturn void exec_plain(int slave_fd, int result_fd) {
-    if (slave_fd >= 0) {
+struct plain_failure {
+    int error;
+    bool before_exec; /* the working directory could not be entered */
+};
+
+/* `result_fd` closes when the exec succeeds; else it carries what failed. */
+static _Noreturn void exec_plain(int result_fd) {
+    if (broker.launch.pty) {
         (void)setsid();
         (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+    } else if (broker.launch.own_session) {
+        (void)setsid();
     } else {
         (void)setpgid(0, 0);
     }
@@ -306,26 +351,37 @@ static _Noreturn void exec_plain(int slave_fd, int result_fd) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != broker.pid)
         _exit(EXIT_OWN_FAILURE); /* it died before that */
-    if (chdir(broker.launch.cwd) == 0)
+    struct plain_failure failure = {.before_exec = chdir(broker.launch.cwd) != 0};
+    if (!failure.before_exec)
         (void)execve(broker.launch.file, broker.launch.argv, broker.launch.env);
-    int error = errno;
-    (void)!write(result_fd, &error, sizeof error);
+    failure.error = errno;
+    (void)!write(result_fd, &failure, sizeof failure);
     _exit(EXIT_OWN_FAILURE);
 }
 
-static int open_own_pty(void) {
+static int watch_own_output(int read_fd, int write_fd) {
+    (void)fcntl(read_fd, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(write_fd, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(read_fd, F_SETFL, O_NONBLOCK);
+    broker.terminal.fd = read_fd;
+    watch_source(&broker.terminal, EPOLLIN);
+    return write_fd;
+}
+
+static int open_own_output(void) {
+    if (broker.launch.merged_output) {
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) != 0)
+            die("making a pipe for the output: %s", strerror(errno));
+        return watch_own_output(ends[0], ends[1]);
+    }
     if (!broker.launch.pty)
         return -1;
     int master, slave;
     struct winsize size = {(unsigned short)broker.launch.rows, (unsigned short)broker.launch.columns, 0, 0};
     if (openpty(&master, &slave, NULL, NULL, &size) != 0)
         die("opening a pty: %s", strerror(errno));
-    (void)fcntl(master, F_SETFD, FD_CLOEXEC);
-    (void)fcntl(slave, F_SETFD, FD_CLOEXEC);
-    (void)fcntl(master, F_SETFL, O_NONBLOCK);
-    broker.terminal.fd = master;
-    watch_source(&broker.terminal, EPOLLIN);
-    return slave;
+    return watch_own_output(master, slave);
 }
 
 /* The command's descriptors are its own: as long as we hold them too, their readers never see the end. */
@@ -349,7 +405,7 @@ static void launch_guarded(const struct slice *payload) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         die("making a socket for init: %s", strerror(errno));
-    int slave_fd = open_own_pty();
+    int output_fd = open_own_output();
     CLEANUP_FD int specification_fd = make_specification(payload);
     broker.wall_messages_fd = memfd_create("sallyport-wall", MFD_CLOEXEC);
     if (broker.wall_messages_fd < 0)
@@ -360,41 +416,45 @@ static void launch_guarded(const struct slice *payload) {
     if (broker.launch_pid == 0) {
         (void)setpgid(0, 0); /* what the terminal sends to our group is not meant for the wall */
         join_cgroups();
-        use_pty(slave_fd);
+        use_own_pipes();
+        use_own_output(output_fd);
         unblock_signals(0);
         restore_own_limits();
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         exec_guarded(pair[1], specification_fd);
     }
     (void)close(pair[1]);
-    if (slave_fd >= 0)
-        (void)close(slave_fd);
+    if (output_fd >= 0)
+        (void)close(output_fd);
     (void)fcntl(pair[0], F_SETFL, O_NONBLOCK); /* an init that somebody has stopped must not stop us */
     broker.init.fd = pair[0];
     watch_source(&broker.init, EPOLLIN);
+    if (broker.launch.escalate_socket != 0)
+        open_wrappers_socket(pair[0]);
 }
 
 static void launch_plain(void) {
     int result[2];
     if (pipe2(result, O_CLOEXEC) != 0)
         die("making a pipe: %s", strerror(errno));
-    int slave_fd = open_own_pty();
+    int output_fd = open_own_output();
     broker.launch_pid = fork();
     if (broker.launch_pid < 0)
         die("starting the program: %s", strerror(errno));
     if (broker.launch_pid == 0) {
         join_cgroups();
-        use_pty(slave_fd);
-        exec_plain(slave_fd, result[1]);
+        use_own_pipes();
+        use_own_output(output_fd);
+        exec_plain(result[1]);
     }
     (void)close(result[1]);
-    if (slave_fd >= 0)
-        (void)close(slave_fd);
-    int error = 0;
-    bool failed = RETRY(read(result[0], &error, sizeof error)) == (ssize_t)sizeof error;
+    if (output_fd >= 0)
+        (void)close(output_fd);
+    struct plain_failure failure;
+    bool failed = RETRY(read(result[0], &failure, sizeof failure)) == (ssize_t)sizeof failure;
     (void)close(result[0]);
     if (failed)
-        send_failed("exec", error);
+        send_failed(failure.before_exec ? "entering the working directory" : "exec", failure.error);
     else
         send_started(broker.launch_pid);
 }
@@ -419,6 +479,7 @@ static void launch(struct reader *reader) {
         launch_guarded(&payload);
     else
         launch_plain();
+    close_own_pipes();
     let_go_of_standard_descriptors();
 }
 
@@ -435,12 +496,13 @@ static void give_terminal_back(void) {
         (void)tcsetpgrp(broker.saved_terminal_fd, broker.group);
 }
 
-/* Ends what is left of the tree. Every orphan comes to us (subreaper), so when there is no child any more, none is left. */
+/* Ends what is left of the tree. Every orphan comes to us (subreaper), so when there is no child any more, none is left: usually
+ * at once, and then there is no walk through /proc. */
 static bool end_tree(void) {
     uint64_t until = monotonic_ms() + TREE_TIMEOUT_MS;
-    (void)setpriority(PRIO_PROCESS, 0, -20); /* a fork bomb starves an ordinary process; best effort */
-    for (;;) {
-        broker.killed += kill_everything();
+    for (bool killing = false;; killing = true) {
+        if (killing)
+            broker.killed += kill_everything();
         for (;;) {
             int status;
             pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
@@ -457,7 +519,10 @@ static bool end_tree(void) {
         if (monotonic_ms() > until)
             return false;
         struct timespec moment = {0, 2000000};
-        (void)nanosleep(&moment, NULL);
+        if (killing)
+            (void)nanosleep(&moment, NULL);
+        else
+            (void)setpriority(PRIO_PROCESS, 0, -20); /* a fork bomb starves an ordinary process; best effort */
     }
 }
 
@@ -478,6 +543,22 @@ static void flush_before_leaving(void) {
         if (one <= 0)
             return;
         sent += (size_t)one;
+    }
+}
+
+/* Node may still be answering what has ended meanwhile. A write that fails makes it drop what it has not read of ours, the last
+ * frame included; so we read on until it has seen our end and closed its own, for a moment at most. */
+static void read_until_node_closes(void) {
+    uint64_t until = monotonic_ms() + LAST_WORDS_MS;
+    if (shutdown(CONTROL_FD, SHUT_WR) != 0)
+        return;
+    for (uint64_t now = monotonic_ms(); now < until; now = monotonic_ms()) {
+        struct pollfd polled = {CONTROL_FD, POLLIN, 0};
+        uint8_t bytes[4096];
+        (void)poll(&polled, 1, (int)(until - now));
+        ssize_t got = recv(CONTROL_FD, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+            return;
     }
 }
 
@@ -504,11 +585,17 @@ static void give_up(void) {
 static _Noreturn void leave(void) {
     give_terminal_back();
     wait_for_wall();
+    struct buffer left = {0};
+    if (broker.linger_timed)
+        write_descendant_names(&left);
+    else
+        buffer_u32(&left, 0);
     bool sure = end_tree();
-    /* What the program printed last is still in the pty; bounded, should something that we could not end still print. */
+    /* What the program printed last is still in the pty or pipe; bounded, should something that we could not end still print. */
     for (int reads = 0; reads < 1024 && broker.terminal.fd >= 0 && read_terminal(); reads++)
         ;
     report_all_ended();
+    report_sessions_ended();
     remove_cgroups();
     uint8_t how = broker.cgroups[0] != NULL && broker.launch.cgroup[0] != '\0' ? 1
                   : broker.launch.pid_namespace && !escalated_anything()       ? 0
@@ -519,21 +606,38 @@ static _Noreturn void leave(void) {
     buffer_u8(&broker.out, how);
     buffer_u8(&broker.out, sure);
     buffer_u64(&broker.out, broker.killed);
+    buffer_bytes(&broker.out, left.data, left.length);
     buffer_end_frame(&broker.out, frame);
-    if (!broker.node_gone)
+    if (!broker.node_gone) {
         flush_before_leaving();
+        read_until_node_closes();
+    }
     _exit(0);
 }
 
 static void terminate(uint32_t grace_ms) {
     if (broker.kill_at_ms != 0)
         return;
+    if (broker.lingering) {
+        broker.ending = true; /* the program itself has ended: nobody is left to be polite to */
+        return;
+    }
     broker.kill_at_ms = monotonic_ms() + grace_ms;
     if (grace_ms > 0) {
         (void)signal_descendants(SIGTERM, broker.launch.guarded ? broker.launch_pid : 0);
         (void)signal_descendants(SIGCONT, broker.launch.guarded ? broker.launch_pid : 0);
     }
     set_delay(&broker.timer, grace_ms == 0 ? 1 : grace_ms);
+}
+
+/* What the program left behind may go on for a moment, so that what it still prints is not lost. */
+static void linger(void) {
+    uint64_t now = monotonic_ms(), until = now + broker.launch.linger_ms;
+    if (broker.kill_at_ms != 0 && broker.kill_at_ms < until)
+        until = broker.kill_at_ms > now ? broker.kill_at_ms : now + 1;
+    broker.linger_timed = true;
+    buffer_end_frame(&broker.out, buffer_begin_frame(&broker.out, FRAME_LINGERING));
+    set_delay(&broker.timer, until - now);
 }
 
 /* --- events --- */
@@ -580,7 +684,8 @@ static void handle_child(pid_t pid, int status) {
     if (!broker.launch.guarded) {
         broker.status = status;
         broker.status_known = true;
-        broker.ending = true;
+        broker.lingering = broker.launch.linger_ms > 0 && broker.started;
+        broker.ending = !broker.lingering;
     }
 }
 
@@ -596,6 +701,10 @@ static void handle_signals(void) {
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | __WALL)) > 0)
         handle_child(pid, status);
+    if (broker.lingering && pid < 0)
+        broker.ending = true; /* nobody is left */
+    else if (broker.lingering && !broker.linger_timed)
+        linger();
 }
 
 /* The first line that bubblewrap wrote, after "wall: ". */
@@ -684,6 +793,18 @@ static void handle_frame(uint8_t kind, struct reader *reader) {
         return;
     case FRAME_REVOKE:
         standing_forget_all();
+        return;
+    case FRAME_SESSION_RESOLVE:
+        resolve_for_session(reader);
+        return;
+    case FRAME_SESSION_SEND:
+        send_to_wrapper(reader);
+        return;
+    case FRAME_SESSION_START:
+        start_session_program(reader);
+        return;
+    case FRAME_SESSION_SIGNAL:
+        signal_session_program(reader);
         return;
     case FRAME_SIGNAL:
         send_to_command(INIT_SIGNAL, read_i32(reader));
@@ -776,6 +897,15 @@ static void handle_event(struct source *source, uint32_t events) {
     case SOURCE_REPORT:
         handle_report(source);
         return;
+    case SOURCE_WRAPPERS:
+        handle_wrappers(events);
+        return;
+    case SOURCE_SESSION:
+        handle_session(source, events);
+        return;
+    case SOURCE_SESSION_REPORT:
+        handle_session_report(source);
+        return;
     case SOURCE_TERMINAL:
         handle_terminal(events);
         return;
@@ -828,15 +958,16 @@ int main(int argc, char **argv) {
         init_main(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
     if (argc == 2 && strcmp(argv[1], "--kernel-report") == 0)
         return print_kernel_report();
-    if (argc != 1 || fcntl(CONTROL_FD, F_GETFD) < 0)
+    bool with_pipes = argc == 2 && strcmp(argv[1], "--pipes") == 0;
+    if ((argc != 1 && !with_pipes) || fcntl(CONTROL_FD, F_GETFD) < 0)
         die("started by hand; use the sallyport command");
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     self[length < 0 ? 0 : length] = '\0';
     open_everything(self);
-    size_t frame = buffer_begin_frame(&broker.out, FRAME_HELLO);
-    buffer_i32(&broker.out, landlock_abi());
-    buffer_end_frame(&broker.out, frame);
+    if (with_pipes)
+        make_own_pipes();
+    send_hello();
     while (!broker.ending) {
         int sleep_ms = flush_what_hurries();
         if (broker.node_gone)

@@ -8,14 +8,17 @@
 #include "launch.h"
 
 enum source_kind {
-    SOURCE_CONTROL,  /* frames to and from Node */
-    SOURCE_SIGNALS,  /* signalfd */
-    SOURCE_INIT,     /* the init process */
-    SOURCE_LISTENER, /* seccomp notifications */
-    SOURCE_PROCESS,  /* pidfd of a process whose exec was decided */
-    SOURCE_STAND_IN, /* socket of a stand-in */
-    SOURCE_REPORT,   /* socket of an escalated program that is being started */
-    SOURCE_TERMINAL, /* master side of a pty of ours */
+    SOURCE_CONTROL,        /* frames to and from Node */
+    SOURCE_SIGNALS,        /* signalfd */
+    SOURCE_INIT,           /* the init process */
+    SOURCE_LISTENER,       /* seccomp notifications */
+    SOURCE_PROCESS,        /* pidfd of a process whose exec was decided */
+    SOURCE_STAND_IN,       /* socket of a stand-in */
+    SOURCE_REPORT,         /* socket of an escalated program that is being started */
+    SOURCE_WRAPPERS,       /* our end of the socket that wrappers share */
+    SOURCE_SESSION,        /* a wrapper's own socket */
+    SOURCE_SESSION_REPORT, /* as SOURCE_REPORT */
+    SOURCE_TERMINAL,       /* master side of a pty of ours */
     SOURCE_TIMER,
 };
 
@@ -57,10 +60,14 @@ struct broker {
     int stand_in_fd;       /* the stand-in's executable */
     int wall_messages_fd;  /* what bubblewrap wrote to its stderr */
     int saved_terminal_fd; /* the session's terminal, -1 where we don't hand it over */
+    bool own_pipes;  /* the command's descriptors 0 to 2 are pipes of ours, whose other ends Node opens through /proc */
+    int pipes[3][2]; /* of each its reading and its writing end */
     pid_t pid, session, group;
     struct rlimit own_files_limit; /* as we were started */
     struct launch_spec launch;
     bool launched, started, ending, node_gone;
+    bool lingering; /* plain mode: the program has ended, what it left behind may go on for a moment */
+    bool linger_timed;
     pid_t launch_pid; /* bubblewrap or init; in plain mode the program */
     bool launch_reaped;
     bool status_known;
@@ -97,6 +104,13 @@ void answer_resolve(struct reader *reader);
 bool handle_wait_status(pid_t pid, int status);
 void report_command_ended(pid_t pid, int status);
 pid_t first_command_pid(void);
+struct process *know_process(pid_t tid, pid_t *tgid);
+void append_parents(struct buffer *out, const struct process *process);
+/* Remembers the root and the capabilities of the first process that is asked about. */
+void note_command(pid_t pid);
+int shared_root(bool outside);
+/* Forks into the tree's cgroup, for a program outside. `joined`: the child need not join the first one itself. */
+pid_t fork_into_cgroup(bool *joined);
 bool escalated_anything(void);
 /* After the tree has ended: the ends that nobody was there to tell. */
 void report_all_ended(void);
@@ -104,6 +118,8 @@ void report_all_ended(void);
 /* process-tree.c */
 /* Sends `signal` to every living descendant of this process but `except`; how many there were. */
 size_t signal_descendants(int signal, pid_t except);
+/* Writes a list of the names of the living descendants. */
+void write_descendant_names(struct buffer *out);
 pid_t parent_of(pid_t pid);
 bool kill_cgroup(const char *folder);
 

@@ -20,6 +20,10 @@ enum frame_kind {
     FRAME_INPUT = 7,
     FRAME_ACKNOWLEDGE = 8,
     FRAME_REVOKE = 9,
+    FRAME_SESSION_RESOLVE = 10,
+    FRAME_SESSION_SEND = 11,
+    FRAME_SESSION_START = 12,
+    FRAME_SESSION_SIGNAL = 13,
     /* broker to Node */
     FRAME_HELLO = 101,
     FRAME_STARTED = 102,
@@ -29,6 +33,11 @@ enum frame_kind {
     FRAME_FAILED = 106,
     FRAME_ENDED = 107,
     FRAME_OUTPUT = 108,
+    FRAME_LINGERING = 109,
+    FRAME_SESSION = 110,
+    FRAME_SESSION_RESOLVED = 111,
+    FRAME_SESSION_MESSAGE = 112,
+    FRAME_SESSION_STATE = 113,
 };
 
 struct buffer {

@@ -131,14 +131,28 @@ static bool take_descriptors(struct caller_state *state, pid_t tid, int pidfd) {
     return good;
 }
 
-bool caller_state_take(struct caller_state *state, struct target *target, int pidfd) {
+static bool take_all_but_descriptors(struct caller_state *state, struct target *target) {
     *state = (struct caller_state){.cwd_fd = -1};
     state->cwd_fd = RETRY(fcntl(target_cwd(target), F_DUPFD_CLOEXEC, 0));
-    if (state->cwd_fd >= 0 && fstat(state->cwd_fd, &state->cwd_status) == 0 && take_status(state, target->tid) &&
-        take_limits(state, target) && take_descriptors(state, target->tid, pidfd))
+    return state->cwd_fd >= 0 && fstat(state->cwd_fd, &state->cwd_status) == 0 && take_status(state, target->tid) &&
+           take_limits(state, target);
+}
+
+bool caller_state_take(struct caller_state *state, struct target *target, int pidfd) {
+    if (take_all_but_descriptors(state, target) && take_descriptors(state, target->tid, pidfd))
         return true;
     caller_state_release(state);
     return false;
+}
+
+bool caller_state_take_with(struct caller_state *state, struct target *target, struct caller_descriptor *descriptors,
+                            size_t count) {
+    bool good = take_all_but_descriptors(state, target);
+    state->descriptors = descriptors;
+    state->descriptor_count = count;
+    if (!good)
+        caller_state_release(state);
+    return good;
 }
 
 void caller_state_release(struct caller_state *state) {
@@ -251,6 +265,15 @@ static void set_signals(const struct caller_state *state) {
     (void)sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
+static void report_execs(int report_fd) {
+    bool killable;
+    int listener = install_exec_filter(&killable);
+    if (listener < 0)
+        fail(report_fd, "installing the exec filter");
+    if (!send_init_message(report_fd, INIT_LISTENER, killable, "", listener))
+        _exit(EXIT_OWN_FAILURE);
+}
+
 void become_escalated(const struct escalation *escalation, int report_fd) {
     struct caller_state *state = escalation->state;
     for (const char *const *cgroup = escalation->cgroups; *cgroup != NULL; cgroup++) {
@@ -266,12 +289,8 @@ void become_escalated(const struct escalation *escalation, int report_fd) {
         fail(report_fd, "setting no_new_privs");
     if (escalation->denies_reads && !restrict_by_ruleset(escalation->read_ruleset))
         fail(report_fd, "denying what the policy denies reading");
-    bool killable;
-    int listener = install_exec_filter(&killable);
-    if (listener < 0)
-        fail(report_fd, "installing the exec filter");
-    if (!send_init_message(report_fd, INIT_LISTENER, killable, "", listener))
-        _exit(EXIT_OWN_FAILURE);
+    if (escalation->intercept)
+        report_execs(report_fd);
     int program_fd = escalation->program_fd;
     int moved_report = place_descriptors(state, report_fd, &program_fd);
     take_credentials(escalation, moved_report);

@@ -38,9 +38,13 @@ struct caller_state {
 
 /* Takes the snapshot while the caller waits in its system call. False (with `state` cleaned) when it cannot be complete. */
 bool caller_state_take(struct caller_state *state, struct target *target, int pidfd);
+/* The same for a caller that has sent its descriptors itself: `descriptors` (allocated, taken) are those. */
+bool caller_state_take_with(struct caller_state *state, struct target *target, struct caller_descriptor *descriptors,
+                            size_t count);
 void caller_state_release(struct caller_state *state);
 
 struct escalation {
+    bool intercept; /* programs that it starts are reported too */
     struct caller_state *state;
     int program_fd;
     char *const *argv;

@@ -13,6 +13,7 @@
 #include "filter.h"
 #include "standing.h"
 #include "target-memory.h"
+#include "wrapper-sessions.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -131,7 +132,7 @@ static bool read_pidfd_information(int pidfd, uint64_t mask, struct pidfd_inform
 }
 
 /* The entry of a living process, made when there is none. NULL when the process is gone. */
-static struct process *know_process(pid_t tid, pid_t *tgid) {
+struct process *know_process(pid_t tid, pid_t *tgid) {
     struct process *known = *process_slot(tid);
     if (known != NULL && syscall(SYS_pidfd_send_signal, known->source.fd, 0, NULL, 0) == 0) {
         *tgid = tid;
@@ -205,6 +206,7 @@ void handle_process_exit(struct process *process, uint32_t events) {
         send_exec_end(waiting->id, END_VANISHED, false, 0);
         finish_request(waiting);
     }
+    end_sessions_of(process->tgid);
     if (process->reports)
         send_exec_end(process->request_id, END_ENDED, known, information.exit_code);
     forget_process(process);
@@ -215,6 +217,7 @@ void report_command_ended(pid_t pid, int status) {
     struct process *process = *process_slot(pid);
     if (process == NULL)
         return;
+    end_sessions_of(pid);
     if (process->reports)
         send_exec_end(process->request_id, END_ENDED, true, status);
     forget_process(process);
@@ -281,7 +284,7 @@ static void refuse(const struct listener *listener, uint64_t id) {
     (void)answer(listener, id, -EACCES, 0);
 }
 
-static void append_parents(struct buffer *out, const struct process *process) {
+void append_parents(struct buffer *out, const struct process *process) {
     struct pidfd_information information;
     pid_t pid = read_pidfd_information(process->source.fd, 0, &information) && information.ppid != 0
                     ? (pid_t)information.ppid
@@ -388,7 +391,9 @@ static enum call_outcome append_vectors(struct request *request, struct buffer *
     return outcome == READ_OK ? CALL_ASK : CALL_BLIND;
 }
 
-static void note_command(pid_t pid) {
+void note_command(pid_t pid) {
+    if (command_pid != 0)
+        return;
     command_pid = pid;
     char path[64], status[8192];
     (void)snprintf(path, sizeof path, "/proc/%d/root", pid);
@@ -399,8 +404,8 @@ static void note_command(pid_t pid) {
 }
 
 /* Behind the wall nobody can change the root: no CAP_SYS_CHROOT, no new namespaces. Elsewhere it is looked up each time. */
-static int shared_root(const struct request *request) {
-    bool unchangeable = broker.launch.wall.present && broker.launch.wall.seccomp && !request->listener->outside &&
+int shared_root(bool outside) {
+    bool unchangeable = broker.launch.wall.present && broker.launch.wall.seccomp && !outside &&
                         (broker.launch.wall.keep_capabilities >> CAP_SYS_CHROOT & 1) == 0;
     return unchangeable ? sandbox_root_fd : -1;
 }
@@ -477,11 +482,10 @@ static enum call_outcome ask(struct request *request) {
     struct process *process = know_process(request->tid, &request->tgid);
     if (process == NULL)
         return CALL_REFUSE;
-    if (command_pid == 0)
-        note_command(request->tgid);
+    note_command(request->tgid);
     char path[PATH_MAX] = "";
     enum call_outcome outcome;
-    if (target_open(&request->target, request->tid, request->tgid, shared_root(request)))
+    if (target_open(&request->target, request->tid, request->tgid, shared_root(request->listener->outside)))
         outcome = resolve_call(request, process->source.fd, path, sizeof path);
     else
         outcome = errno == EACCES || errno == EPERM ? CALL_BLIND : CALL_REFUSE;
@@ -778,7 +782,8 @@ static void tell_stand_in(struct request *request, char kind, int32_t value, con
 }
 
 /* Forks into the tree's cgroup. Moving there afterwards takes a lock of the whole system and most of a millisecond. */
-static pid_t fork_into_cgroup(bool *joined) {
+pid_t fork_into_cgroup(bool *joined) {
+    any_escalation = true;
     static int cgroup_fd = -1;
     *joined = false;
     if (broker.launch.cgroup[0] == '\0')
@@ -799,6 +804,7 @@ static void start_real_program(struct request *request) {
     }
     bool denies_reads = request->deny_read[0] != NULL;
     struct escalation escalation = {
+        .intercept = true,
         .state = &request->state,
         .program_fd = request->chain.files[request->chain_index].path_fd,
         .argv = request->argv,
@@ -810,7 +816,6 @@ static void start_real_program(struct request *request) {
         .broker_session = broker.session,
         .usual_capabilities = broker.usual_capabilities,
     };
-    any_escalation = true;
     bool joined;
     pid_t pid = fork_into_cgroup(&joined);
     if (pid == 0) {
@@ -962,7 +967,7 @@ bool handle_wait_status(pid_t pid, int status) {
     for (struct request *request = requests; request != NULL; request = request->next)
         if (request->real_pid == pid)
             return handle_real_program(request, status);
-    return false;
+    return handle_session_status(pid, status);
 }
 
 static bool parse_escalation(struct reader *reader, struct request *request) {

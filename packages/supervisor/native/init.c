@@ -162,7 +162,28 @@ static void restore_limits(const struct launch_spec *launch) {
     }
 }
 
-static _Noreturn void become_command(int socket_fd, const struct launch_spec *launch) {
+/* Inherited by everything inside, at the number that CODEX_ESCALATE_SOCKET names. */
+static void place_wrappers_socket(int socket_fd, int wrappers_fd, const struct launch_spec *launch) {
+    if (launch->escalate_socket == 0)
+        return;
+    if (RETRY(dup2(wrappers_fd, (int)launch->escalate_socket)) < 0)
+        fail(socket_fd, "placing the wrappers' socket");
+}
+
+static int receive_wrappers_socket(int socket_fd, const struct launch_spec *launch) {
+    if (launch->escalate_socket == 0)
+        return -1;
+    struct init_message message;
+    int wrappers_fd;
+    if (receive_init_message(socket_fd, &message, &wrappers_fd) != 1 || message.kind != INIT_WRAPPERS ||
+        wrappers_fd < 0) {
+        errno = EPROTO;
+        fail(socket_fd, "receiving the wrappers' socket");
+    }
+    return wrappers_fd;
+}
+
+static _Noreturn void become_command(int socket_fd, int wrappers_fd, const struct launch_spec *launch) {
     if (launch->pty) {
         (void)setsid();
         (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0);
@@ -173,6 +194,7 @@ static _Noreturn void become_command(int socket_fd, const struct launch_spec *la
     build_wall(socket_fd, &launch->wall);
     if (chdir(launch->cwd) != 0)
         fail(socket_fd, "entering the working directory");
+    place_wrappers_socket(socket_fd, wrappers_fd, launch); /* before the limit, which may be below its number */
     restore_limits(launch);
     /* Not dumpable until here, as init; from here on the broker has to be able to read this process. */
     (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
@@ -310,11 +332,14 @@ void init_main(int socket_fd, int specification_fd, int error_fd) {
     probe_wall(socket_fd, &launch, &header.targets);
     if (launch.terminal)
         keep_terminal();
+    CLEANUP_FD int wrappers_fd = receive_wrappers_socket(socket_fd, &launch);
     pid_t command = fork();
     if (command < 0)
         fail(socket_fd, "starting the command");
     if (command == 0)
-        become_command(socket_fd, &launch);
+        become_command(socket_fd, wrappers_fd, &launch);
+    cleanup_fd(&wrappers_fd); /* held here too, it would never end */
+    wrappers_fd = -1;
     (void)munmap(bytes, (size_t)size);
     /* The command's own ends of pipes must not stay open here, or their readers never see the end. */
     int null_fd = RETRY(open("/dev/null", O_RDWR | O_CLOEXEC));

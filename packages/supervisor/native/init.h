@@ -15,7 +15,8 @@ enum init_message_kind {
     /* from the broker */
     INIT_SIGNAL = 'S', /* value: signal for the command's process group */
     INIT_SIGNAL_ALL = 'A',
-    INIT_RESUME = 'R', /* value: 1 to take the terminal's foreground first */
+    INIT_RESUME = 'R',   /* value: 1 to take the terminal's foreground first */
+    INIT_WRAPPERS = 'W', /* with the wrappers' socket, before anything else, where the launch names a number for it */
 };
 
 struct init_message {

@@ -42,7 +42,9 @@ bool launch_parse(struct reader *reader, struct launch_spec *launch) {
     launch->intercept = read_u8(reader) != 0;
     launch->pid_namespace = read_u8(reader) != 0;
     launch->terminal = read_u8(reader) != 0;
-    launch->pty = read_u8(reader) != 0;
+    uint8_t output = read_u8(reader);
+    launch->pty = output == OUTPUT_PTY;
+    launch->merged_output = output == OUTPUT_PIPE;
     launch->rows = read_u32(reader);
     launch->columns = read_u32(reader);
     launch->cgroup = read_text(reader);
@@ -50,6 +52,8 @@ bool launch_parse(struct reader *reader, struct launch_spec *launch) {
     launch->nofile_soft = read_u64(reader);
     launch->ignored_signals = read_u64(reader);
     launch->closed_descriptors = read_u8(reader);
+    launch->own_session = read_u8(reader) != 0;
+    launch->linger_ms = read_u32(reader);
     launch->outer_argv = read_text_vector(reader);
     launch->file = read_text(reader);
     launch->argv = read_text_vector(reader);
@@ -58,5 +62,6 @@ bool launch_parse(struct reader *reader, struct launch_spec *launch) {
     launch->wall.present = read_u8(reader) != 0;
     if (launch->wall.present && !parse_wall(reader, &launch->wall))
         return false;
+    launch->escalate_socket = read_u32(reader);
     return !reader->bad && reader->at == reader->end;
 }

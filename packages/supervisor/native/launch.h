@@ -32,13 +32,19 @@ struct wall_spec {
     struct probe_spec probe;
 };
 
+/* Where what the command prints goes: to the descriptors that we got, or through us. */
+enum output_kind { OUTPUT_INHERITED = 0, OUTPUT_PTY = 1, OUTPUT_PIPE = 2 };
+
 struct launch_spec {
-    bool guarded, intercept, pid_namespace, terminal, pty;
+    bool guarded, intercept, pid_namespace, terminal, pty, merged_output;
     uint32_t rows, columns;
     char *cgroup, *pids_cgroup; /* empty: none */
     uint64_t nofile_soft;       /* the caller's own limit, which Node raised for itself; 0: leave it */
     uint64_t ignored_signals;   /* bit n-1: signal n was ignored by the caller */
     uint8_t closed_descriptors; /* bit n: the caller had no descriptor n */
+    bool own_session;           /* plain mode */
+    uint32_t linger_ms;         /* plain mode: how long what the program leaves behind may go on */
+    uint32_t escalate_socket;   /* number at which the command inherits the wrappers' socket; 0: it has none */
     char **outer_argv;
     char *file;
     char **argv, **env;

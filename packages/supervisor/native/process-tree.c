@@ -8,29 +8,34 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The parent, or -1 for a process that is gone; `dead` tells of a zombie. */
-static pid_t read_parent(pid_t pid, bool *dead) {
-    char path[64], text[512];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    if (read_small_file(path, text, sizeof text) <= 0)
-        return -1;
-    /* The second field is the name in parentheses, and a name may hold blanks and parentheses. */
-    const char *after_name = strrchr(text, ')');
-    if (after_name == NULL || strlen(after_name) < 5)
-        return -1;
-    *dead = after_name[2] == 'Z' || after_name[2] == 'X';
-    return (pid_t)strtol(after_name + 4, NULL, 10);
-}
-
-pid_t parent_of(pid_t pid) {
-    bool dead;
-    return read_parent(pid, &dead);
-}
+enum { NAME_LENGTH = 64, NAMES_TOLD = 16 };
 
 struct family {
     pid_t pid, parent;
     bool dead, ours;
+    char name[NAME_LENGTH];
 };
+
+/* Everything but `ours`; the parent is -1 for a process that is gone, `dead` tells of a zombie. */
+static struct family read_family(pid_t pid) {
+    struct family family = {.pid = pid, .parent = -1};
+    char path[64], text[512];
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    if (read_small_file(path, text, sizeof text) <= 0)
+        return family;
+    /* The second field is the name in parentheses, and a name may hold blanks and parentheses. */
+    const char *name = strchr(text, '('), *after_name = strrchr(text, ')');
+    if (name == NULL || after_name == NULL || strlen(after_name) < 5)
+        return family;
+    (void)snprintf(family.name, sizeof family.name, "%.*s", (int)(after_name - name - 1), name + 1);
+    family.dead = after_name[2] == 'Z' || after_name[2] == 'X';
+    family.parent = (pid_t)strtol(after_name + 4, NULL, 10);
+    return family;
+}
+
+pid_t parent_of(pid_t pid) {
+    return read_family(pid).parent;
+}
 
 static struct family *read_families(size_t *count) {
     size_t capacity = 256;
@@ -49,10 +54,7 @@ static struct family *read_families(size_t *count) {
                 break;
             families = grown;
         }
-        pid_t pid = (pid_t)atoi(entry->d_name);
-        bool dead = false;
-        pid_t parent = read_parent(pid, &dead);
-        families[(*count)++] = (struct family){pid, parent, dead, false};
+        families[(*count)++] = read_family((pid_t)atoi(entry->d_name));
     }
     (void)closedir(proc);
     return families;
@@ -67,18 +69,38 @@ static bool is_ours(const struct family *families, size_t count, pid_t pid) {
     return false;
 }
 
-size_t signal_descendants(int signal, pid_t except) {
-    size_t count;
-    struct family *families = read_families(&count);
+static struct family *read_descendants(size_t *count) {
+    struct family *families = read_families(count);
     for (bool changed = true; changed;) {
         changed = false;
-        for (size_t i = 0; i < count; i++) {
-            if (families[i].ours || !is_ours(families, count, families[i].parent))
+        for (size_t i = 0; i < *count; i++) {
+            if (families[i].ours || !is_ours(families, *count, families[i].parent))
                 continue;
             families[i].ours = true;
             changed = true;
         }
     }
+    return families;
+}
+
+void write_descendant_names(struct buffer *out) {
+    size_t count, length_at = out->length;
+    struct family *families = read_descendants(&count);
+    uint32_t told = 0;
+    buffer_u32(out, told);
+    for (size_t i = 0; i < count && told < NAMES_TOLD; i++) {
+        if (!families[i].ours || families[i].dead)
+            continue;
+        buffer_string(out, families[i].name, strlen(families[i].name));
+        told++;
+    }
+    buffer_patch_u32(out, length_at, told);
+    free(families);
+}
+
+size_t signal_descendants(int signal, pid_t except) {
+    size_t count;
+    struct family *families = read_descendants(&count);
     size_t sent = 0;
     for (size_t i = 0; i < count; i++)
         if (families[i].ours && !families[i].dead && families[i].pid != except && kill(families[i].pid, signal) == 0)

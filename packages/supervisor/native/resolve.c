@@ -56,6 +56,21 @@ static int open_in_root(int root_fd, const char *path, uint64_t flags) {
     return (int)RETRY(syscall(SYS_openat2, root_fd, path, &how, sizeof how));
 }
 
+int target_enter(struct target *target, const char *folder) {
+    CLEANUP_FD int fd = open_in_root(target->root_fd, folder, O_PATH | O_DIRECTORY);
+    if (fd < 0)
+        return errno;
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(path, target->cwd, sizeof target->cwd - 1);
+    if (length <= 0)
+        return length == 0 ? ENOENT : errno;
+    target->cwd[length] = '\0';
+    cleanup_fd(&target->cwd_fd);
+    target->cwd_fd = steal_fd(&fd);
+    return 0;
+}
+
 static bool on_proc(int fd) {
     struct statfs status;
     return fstatfs(fd, &status) == 0 && status.f_type == PROC_MAGIC;

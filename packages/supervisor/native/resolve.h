@@ -40,6 +40,8 @@ bool target_open(struct target *target, pid_t tid, pid_t tgid, int shared_root);
 /* The cwd itself, opened when it is first wanted; -1 when it is gone. */
 int target_cwd(struct target *target);
 void target_close(struct target *target);
+/* Takes `folder`, absolute in the target's root, for its cwd. 0, or the errno. */
+int target_enter(struct target *target, const char *folder);
 
 /* Resolves `path` as `target` would. 0, or the errno that execve would give (then the call is the kernel's to refuse), or
  * -1 when the broker itself cannot tell (fail closed). `directory_fd` is execveat's directory or -1 for the cwd. */

@@ -1,31 +1,35 @@
 /** Starts a broker and speaks frames with it. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { accessSync, constants as fsConstants } from "node:fs";
-import type { Socket } from "node:net";
+import { accessSync, closeSync, constants as fsConstants, openSync } from "node:fs";
+import { Socket } from "node:net";
+import type { Readable, Writable } from "node:stream";
 import type { Text } from "@sallyport/protocol";
 import { SallyportError } from "./errors.ts";
+import { readExecFile } from "./exec-file.ts";
 import { FrameReader, FrameWriter, PayloadReader, frameHeaderBytes, frameKinds, frameVersion } from "./frames.ts";
 import type { Frame } from "./frames.ts";
 import { launchFrame } from "./launch-frame.ts";
 import { brokerPath } from "./native-paths.ts";
 import type { BrokerHandlers, ExecEvent, ExecFile, LaunchSpec, RunResult, Verdict } from "./types.ts";
+import { WrapperSessions } from "./wrapper-sessions.ts";
 
 type BrokerStdio = "inherit" | "pipe" | "ignore" | number;
 
 export interface BrokerOptions {
   handlers: BrokerHandlers;
-  /** What the command's descriptors 0, 1 and 2 are; default: this process's own. */
-  stdio?: [BrokerStdio, BrokerStdio, BrokerStdio];
+  /** What the command's descriptors 0, 1 and 2 are; default: this process's own. "pipe" makes sockets, which a program can't open as
+   *  `/dev/stdin`; "pipes", for all three, makes pipes. */
+  stdio?: [BrokerStdio, BrokerStdio, BrokerStdio] | "pipes";
 }
 
 export interface Broker {
   readonly pid: number;
   /** The kernel's Landlock ABI, 0 without Landlock. Rejects with `BROKER_DIED` when the broker ends before it told. */
   readonly landlockAbi: Promise<number>;
-  readonly stdin: NodeJS.WritableStream | null;
-  readonly stdout: NodeJS.ReadableStream | null;
-  readonly stderr: NodeJS.ReadableStream | null;
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
   /** Starts the command; resolves when it is about to run (its own exec is decided like any other). Rejects with a
    *  SallyportError: `WALL_FAILED` (bubblewrap's own words), `PROBE_FAILED` (`data.succeeded`: names), `LAUNCH_FAILED` (`data.stage`, `data.errno`), `BROKER_DIED`. */
   launch(spec: LaunchSpec): Promise<void>;
@@ -35,6 +39,8 @@ export interface Broker {
   /** Resolves `path` as the process of this waiting exec would, from its root and cwd; then the `#!` chain. The files of the
    *  answer are closed (`fd` is -1). */
   resolve(requestId: number, path: Text): Promise<{ chain: ExecFile[] } | { errno: number }>;
+  /** What wrappers ask, where the launch has an `escalateSocket`. */
+  readonly sessions: WrapperSessions;
   /** Sends a signal to the command's process group. */
   signal(number: number): void;
   /** TERM to the whole tree, KILL after `graceMs`; 0 kills at once. */
@@ -49,27 +55,6 @@ export interface Broker {
 
 const execEndings = ["ended", "vanished", "failed"] as const;
 const cleanupWays = ["pid-namespace", "cgroup", "process-walk"] as const;
-const fileKinds = ["elf", "script", "other"] as const;
-
-function readExecFile(payload: PayloadReader): ExecFile {
-  const path = payload.text();
-  const key = `${payload.u64()}:${payload.u64()}`;
-  const size = payload.count();
-  const mtimeNs = payload.u64();
-  const ctimeNs = payload.u64();
-  const mode = payload.u32();
-  const uid = payload.u32();
-  const nlink = payload.u32();
-  const kind = fileKinds[payload.u8()] ?? "other";
-  const foreign = payload.u8() !== 0;
-  const parts = payload.u8();
-  const file: ExecFile = { path, key, size, mtimeNs, ctimeNs, mode, uid, nlink, kind, foreign, fd: -1 };
-  if (parts & 1) {
-    file.interpreter = { file: payload.text() };
-    if (parts & 2) file.interpreter.argument = payload.text();
-  }
-  return file;
-}
 
 function readExecEvent(payload: PayloadReader): { event: ExecEvent; previous: number } {
   const requestId = payload.count();
@@ -151,11 +136,12 @@ function readWaitStatus(known: boolean, status: number): { exitCode: number | nu
 
 class BrokerConnection implements Broker {
   readonly pid: number;
-  readonly stdin: NodeJS.WritableStream | null;
-  readonly stdout: NodeJS.ReadableStream | null;
-  readonly stderr: NodeJS.ReadableStream | null;
+  stdin: Writable | null;
+  stdout: Readable | null;
+  stderr: Readable | null;
   readonly landlockAbi: Promise<number>;
   readonly finished: Promise<RunResult>;
+  readonly sessions: WrapperSessions;
   readonly #control: Socket;
   readonly #handlers: BrokerHandlers;
   readonly #reader = new FrameReader();
@@ -171,6 +157,8 @@ class BrokerConnection implements Broker {
   #unconfirmed: number | null = null;
   #unacknowledged = 0;
   #lastToken = 0;
+  /** Chunks of output that their taker is still busy with. */
+  #outputsTaken = 0;
   #failure: SallyportError | null = null;
   #result: RunResult | null = null;
 
@@ -183,6 +171,12 @@ class BrokerConnection implements Broker {
     this.finished = this.#finished.promise;
     this.#control = control;
     this.#handlers = handlers;
+    this.sessions = new WrapperSessions({
+      handlers,
+      send: (frame) => this.#send(frame),
+      onAsked: (sessionId, previous) => this.#replaces.set(sessionId, previous),
+      onDecided: (sessionId, takesEffect) => this.#decided(sessionId, takesEffect),
+    });
     // Whoever only awaits one of the two must not bring the process down through the other.
     this.#greeted.promise.catch(() => {});
     this.#launched.promise.catch(() => {});
@@ -204,6 +198,11 @@ class BrokerConnection implements Broker {
     });
   }
 
+  /** Resolves when the pipes are there; rejects as `finished` does. */
+  async greeted(): Promise<void> {
+    await this.landlockAbi.catch(() => this.finished);
+  }
+
   launch(spec: LaunchSpec): Promise<void> {
     this.#send(launchFrame(spec));
     return this.#launched.promise;
@@ -215,8 +214,7 @@ class BrokerConnection implements Broker {
       return;
     }
     // Turning the caller into a stand-in may still fail, and then it goes on as it was.
-    if (verdict.kind === "run") this.#endReplaced(requestId);
-    this.#running.add(requestId);
+    this.#decided(requestId, verdict.kind === "run");
     this.#send(verdictFrame(requestId, verdict));
   }
 
@@ -243,6 +241,11 @@ class BrokerConnection implements Broker {
     if (this.#unacknowledged < acknowledgedAtOnce) return;
     this.#send(new FrameWriter(frameKinds.acknowledge).u32(this.#unacknowledged).finish());
     this.#unacknowledged = 0;
+  }
+
+  #decided(requestId: number, takesEffect: boolean): void {
+    if (takesEffect) this.#endReplaced(requestId);
+    this.#running.add(requestId);
   }
 
   /** The exec that this one took the place of, in the same process, has ended. */
@@ -302,7 +305,7 @@ class BrokerConnection implements Broker {
     const payload = new PayloadReader(bytes);
     switch (kind) {
       case frameKinds.hello:
-        this.#greeted.resolve(payload.i32());
+        this.#greet(payload);
         return;
       case frameKinds.started:
         this.#launched.resolve();
@@ -332,13 +335,64 @@ class BrokerConnection implements Broker {
             killed: payload.count(),
           },
         };
+        this.#noteLeftBehind(this.#result, payload);
+        return;
+      case frameKinds.lingering:
+        this.#handlers.onLingering?.();
         return;
       case frameKinds.output:
-        this.#handlers.onOutput?.(payload.bytes());
+        this.#takeOutput(payload.bytes());
         return;
       default:
+        if (this.sessions.handle(kind, payload)) return;
         throw new SallyportError("BROKER_PROTOCOL", `The broker sent a frame of unknown kind ${kind}`);
     }
+  }
+
+  #greet(payload: PayloadReader): void {
+    const landlockAbi = payload.i32();
+    if (payload.left > 0) this.#openPipes([payload.i32(), payload.i32(), payload.i32()]);
+    this.#greeted.resolve(landlockAbi);
+  }
+
+  /** The broker holds both ends of each pipe until the launch. Opened anew, ours don't share the program's non-blocking flag. */
+  #openPipes(ends: readonly [number, number, number]): void {
+    const opened: number[] = [];
+    try {
+      for (const [at, end] of ends.entries()) {
+        opened.push(openSync(`/proc/${this.pid}/fd/${end}`, at === 0 ? fsConstants.O_WRONLY : fsConstants.O_RDONLY));
+      }
+    } catch (cause) {
+      for (const fd of opened) closeSync(fd);
+      throw cause;
+    }
+    const [stdin, stdout, stderr] = opened as [number, number, number]; // one for each of `ends`
+    this.stdin = new Socket({ fd: stdin, readable: false, writable: true });
+    this.stdout = new Socket({ fd: stdout, readable: true, writable: false });
+    this.stderr = new Socket({ fd: stderr, readable: true, writable: false });
+  }
+
+  #noteLeftBehind(result: RunResult, payload: PayloadReader): void {
+    const names = payload.list(() => payload.bytes().toString("utf8"));
+    if (names.length > 0) result.leftBehind = names;
+  }
+
+  #takeOutput(chunk: Buffer): void {
+    const taken = this.#handlers.onOutput?.(chunk);
+    if (!(taken instanceof Promise)) return;
+    this.#outputsTaken += 1;
+    this.#control.pause();
+    const goOn = (): void => {
+      this.#outputsTaken -= 1;
+      if (this.#outputsTaken === 0) this.#control.resume();
+    };
+    taken.then(goOn, (cause: unknown) => {
+      // What can't be kept must not go on: the tree ends with the control socket.
+      this.#failure ??= new SallyportError("BROKER_PROTOCOL", `Taking a command's output failed: ${String(cause)}`, {
+        cause,
+      });
+      this.#control.destroy();
+    });
   }
 
   #handleExecEnd(payload: PayloadReader): void {
@@ -393,6 +447,7 @@ class BrokerConnection implements Broker {
     );
     for (const answer of this.#questions.values()) answer({ errno: 3 }); // ESRCH: the caller is gone
     this.#questions.clear();
+    this.sessions.close();
     this.#greeted.reject(died); // of no effect once it has told
     const failure = this.#failure ?? (this.#result === null ? died : null);
     if (failure !== null) {
@@ -412,8 +467,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   } catch (cause) {
     throw new SallyportError("BROKER_MISSING", `Cannot run "${brokerPath}": build it with npm run build`, { cause });
   }
-  const [stdin, stdout, stderr] = options.stdio ?? ["inherit", "inherit", "inherit"];
-  const child = spawn(brokerPath, [], { stdio: [stdin, stdout, stderr, "pipe"], env: {}, cwd: "/" });
+  const asked = options.stdio ?? ["inherit", "inherit", "inherit"];
+  const ownPipes = asked === "pipes";
+  const [stdin, stdout, stderr]: [BrokerStdio, BrokerStdio, BrokerStdio] =
+    asked === "pipes" ? ["ignore", "ignore", "ignore"] : asked;
+  const child = spawn(brokerPath, ownPipes ? ["--pipes"] : [], {
+    stdio: [stdin, stdout, stderr, "pipe"],
+    env: {},
+    cwd: "/",
+  });
   const spawned = Promise.withResolvers<void>();
   child.once("spawn", spawned.resolve);
   child.once("error", spawned.reject);
@@ -423,5 +485,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     throw new SallyportError("BROKER_MISSING", `Cannot start "${brokerPath}": ${String(cause)}`, { cause });
   }
   const control = child.stdio[3] as Socket; // "pipe" makes a socket on this platform
-  return new BrokerConnection(child, control, options.handlers);
+  const broker = new BrokerConnection(child, control, options.handlers);
+  if (ownPipes) await broker.greeted();
+  return broker;
 }

@@ -18,6 +18,10 @@ export const frameKinds = {
   input: 7,
   acknowledge: 8,
   revoke: 9,
+  sessionResolve: 10,
+  sessionSend: 11,
+  sessionStart: 12,
+  sessionSignal: 13,
   hello: 101,
   started: 102,
   exec: 103,
@@ -26,6 +30,11 @@ export const frameKinds = {
   failed: 106,
   ended: 107,
   output: 108,
+  lingering: 109,
+  session: 110,
+  sessionResolved: 111,
+  sessionMessage: 112,
+  sessionState: 113,
 } as const;
 
 export interface Frame {
@@ -94,6 +103,11 @@ export class PayloadReader {
     if (length > this.#bytes.length - at) throw malformed("a payload that ends too early");
     this.#at = at + length;
     return at;
+  }
+
+  /** Bytes that nobody has read yet. */
+  get left(): number {
+    return this.#bytes.length - this.#at;
   }
 
   u8(): number {

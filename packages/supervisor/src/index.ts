@@ -1,6 +1,9 @@
 /** The public surface of @sallyport/supervisor: the one way to run a process and to end its whole tree. */
 export { startBroker } from "./broker.ts";
 export type { Broker, BrokerOptions } from "./broker.ts";
+export { hasBroker, startPlainProgram } from "./plain-program.ts";
+export type { PlainProgram, PlainProgramOptions } from "./plain-program.ts";
+export type { SendNext, SessionFiles, SessionProgram, WrapperSessions } from "./wrapper-sessions.ts";
 export { probeKernel } from "./kernel-report.ts";
 export type { KernelReport } from "./kernel-report.ts";
 export { SallyportError, isSallyportError } from "./errors.ts";
@@ -15,6 +18,9 @@ export type {
   LandlockRule,
   LaunchSpec,
   RunResult,
+  SessionEvent,
+  SessionMessage,
+  SessionState,
   Verdict,
   WallSpec,
 } from "./types.ts";

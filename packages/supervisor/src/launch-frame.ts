@@ -2,6 +2,8 @@
 import type { LaunchSpec, WallSpec } from "./types.ts";
 import { FrameWriter, frameKinds } from "./frames.ts";
 
+const outputKinds = { inherited: 0, pty: 1, pipe: 2 } as const;
+
 function writeWall(frame: FrameWriter, wall: WallSpec | null): void {
   frame.u8(wall !== null);
   if (wall === null) return;
@@ -26,7 +28,7 @@ export function launchFrame(spec: LaunchSpec): Buffer {
     .u8(spec.intercept)
     .u8(spec.pidNamespace)
     .u8(spec.terminal)
-    .u8(spec.pty !== null)
+    .u8(spec.pty === null ? (spec.mergedOutput === true ? outputKinds.pipe : outputKinds.inherited) : outputKinds.pty)
     .u32(spec.pty?.rows ?? 0)
     .u32(spec.pty?.columns ?? 0)
     .text(spec.cgroup ?? "")
@@ -34,11 +36,14 @@ export function launchFrame(spec: LaunchSpec): Buffer {
     .u64(spec.caller?.nofileSoft ?? 0)
     .u64(spec.caller?.ignoredSignals ?? 0n)
     .u8(spec.caller?.closedDescriptors ?? 0)
+    .u8(spec.ownSession === true)
+    .u32(spec.lingerMs ?? 0)
     .texts(spec.outerArgv)
     .text(spec.file)
     .texts(spec.argv)
     .texts(spec.env)
     .text(spec.cwd);
   writeWall(frame, spec.wall);
+  frame.u32(spec.escalateSocket ?? 0);
   return frame.finish();
 }

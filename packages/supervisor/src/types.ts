@@ -137,20 +137,66 @@ export interface LaunchSpec {
   /** What Node changed for itself and the command shall have as the caller had it: the soft limit of open files (0: leave it)
    *  the signals that were ignored (bit n-1 for signal n), and which of the descriptors 0 to 2 were closed (bit n). */
   caller?: { nofileSoft: number; ignoredSignals: bigint; closedDescriptors: number };
+  /** Number at which everything inside inherits the socket that wrappers ask over; null or left out: there is none. Set
+   *  `intercept` or this, never both. */
+  escalateSocket?: number | null;
   /** Run on a pty of the broker's making; output and input then go through `onOutput` and `input()`. */
   pty: { rows: number; columns: number } | null;
+  /** Descriptors 1 and 2 are one pipe of the broker's making, read through `onOutput`: every byte in the order in which it was
+   *  written. A pipe and not the socket that Node would make, so that `/dev/stdout` can be opened. Not together with `pty`. */
+  mergedOutput?: boolean;
+  /** Plain mode: the program leads a session of its own and has no controlling terminal. */
+  ownSession?: boolean;
+  /** Plain mode: how long what the program leaves behind may go on after its end; 0 (default): it is ended at once. Who then still runs
+   *  is ended and named in `leftBehind`. */
+  lingerMs?: number;
 }
 
 export interface BrokerHandlers {
   onExec(event: ExecEvent): void;
   onExecEnd(event: ExecEndEvent): void;
-  onOutput?(chunk: Buffer): void;
+  /** What a pty or a merged pipe gave. While a returned promise is pending nothing more is read from the broker, which then
+   *  stops reading the output and takes up no new exec: so a flood waits in the command and not in our memory. */
+  onOutput?(chunk: Buffer): void | Promise<void>;
+  /** The program of a launch with `lingerMs` has ended; its tree ends within that time. */
+  onLingering?(): void;
+  onSession?(event: SessionEvent): void;
+  onSessionMessage?(message: SessionMessage): void;
+  onSessionState?(state: SessionState): void;
 }
+
+/** The first message of a wrapper, and who sent it as the kernel tells. A session's id is the request id of its exec. */
+export interface SessionEvent {
+  sessionId: number;
+  pid: number;
+  /** As in `ExecEvent`. */
+  parents: number[];
+  parentRequestId: number | null;
+  /** Where the process is, which need not be the folder that the message names. */
+  cwd: Text;
+  message: Buffer;
+}
+
+/** A later message, after the session was granted. */
+export interface SessionMessage {
+  sessionId: number;
+  /** Descriptors that have come so far. */
+  descriptorCount: number;
+  message: Buffer;
+}
+
+/** What became of the program that a session has started; its end comes as `onExecEnd`. */
+export type SessionState =
+  | { sessionId: number; kind: "started" }
+  | { sessionId: number; kind: "stopped"; signal: number }
+  | { sessionId: number; kind: "failed"; errno: number; what: string };
 
 /** How the whole command ended, after its tree was ended too. */
 export interface RunResult {
   exitCode: number | null;
   signal: number | null;
   /** How the tree was ended, and whether that way is sure. */
-  cleanup: { how: "pid-namespace" | "cgroup" | "process-walk"; sure: boolean; killed: number };
+  cleanup: { how: "pid-namespace" | "cgroup" | "process-walk" | "process-group"; sure: boolean; killed: number };
+  /** Names of the programs that had to be ended after `lingerMs`, at most 16; not there when there was none. */
+  leftBehind?: string[];
 }

@@ -22,6 +22,10 @@ function frames(launch: Buffer): Buffer[] {
     new FrameWriter(frameKinds.verdict).u64(1).u8(2).text("no").finish(),
     new FrameWriter(frameKinds.verdict).u64(1).u8(1).u32(0).texts(["true"]).texts(["A=B"]).text("/").texts([]).finish(),
     new FrameWriter(frameKinds.resolve).u64(1).u64(9).text("true").finish(),
+    new FrameWriter(frameKinds.sessionResolve).u64(1).u64(9).u8(true).text("/").text("true").finish(),
+    new FrameWriter(frameKinds.sessionSend).u64(1).u8(1).text("{}").finish(),
+    sessionStart(),
+    new FrameWriter(frameKinds.sessionSignal).u64(1).i32(15).u8(false).finish(),
     new FrameWriter(frameKinds.resize).u32(24).u32(80).finish(),
     new FrameWriter(frameKinds.input).bytes(Buffer.from("typed\n")).finish(),
     new FrameWriter(frameKinds.acknowledge).u32(0).finish(),
@@ -29,6 +33,11 @@ function frames(launch: Buffer): Buffer[] {
     new FrameWriter(frameKinds.signal).i32(0).finish(),
     new FrameWriter(frameKinds.terminate).u32(1).finish(),
   ];
+}
+
+function sessionStart(): Buffer {
+  const program = new FrameWriter(frameKinds.sessionStart).u64(1).u32(0).texts(["true"]).texts(["A=B"]);
+  return program.text("/").texts([]).bytes(Buffer.alloc(4)).u64(0).u64(0).finish();
 }
 
 /** Sends what a round says and gives the broker a moment; then Node goes away, and the broker has to end. */
@@ -128,6 +137,16 @@ describe("frames that Node would never send", () => {
     "a question with a NUL": [new FrameWriter(5).u64(1).u64(1).text("a\0b").finish(), /malformed question\n$/],
     "an acknowledgement that ends too early": [new FrameWriter(8).u8(1).finish(), /malformed frame of kind 8\n$/],
     "an acknowledgement of what was not answered": [new FrameWriter(8).u32(1).finish(), /not answered\n$/],
+    "a wrapper's question that ends too early": [new FrameWriter(10).u64(1).finish(), /malformed question\n$/],
+    "an answer for a wrapper that ends too early": [
+      new FrameWriter(11).u64(1).u8(1).finish(),
+      /malformed answer for a wrapper\n$/,
+    ],
+    "an answer for a wrapper of unknown kind": [
+      new FrameWriter(11).u64(1).u8(5).text("").finish(),
+      /malformed answer for a wrapper\n$/,
+    ],
+    "a start that ends too early": [new FrameWriter(12).u64(1).u32(0).finish(), /malformed start\n$/],
     "a signal that ends too early": [new FrameWriter(3).u8(1).finish(), /malformed frame of kind 3\n$/],
   };
   for (const [name, [bytes, line]] of Object.entries(refusals)) {

@@ -73,7 +73,10 @@ describe("plain mode", () => {
     assert.deepEqual([missing.code, missing.data], ["LAUNCH_FAILED", { stage: "exec", errno: 2 }]);
     const folder = await runPlain(["/bin/true"], { cwd: "/no/such/folder" }).catch((error: unknown) => error);
     assert.ok(isSallyportError(folder));
-    assert.deepEqual([folder.code, folder.data], ["LAUNCH_FAILED", { stage: "exec", errno: 2 }]);
+    assert.deepEqual(
+      [folder.code, folder.data],
+      ["LAUNCH_FAILED", { stage: "entering the working directory", errno: 2 }],
+    );
   });
 
   test("input, output and their ends", async () => {
@@ -167,7 +170,7 @@ describe("a pty", () => {
 
   async function startPty(argv: string[]) {
     const chunks: string[] = [];
-    const onOutput = (chunk: Buffer): unknown => chunks.push(chunk.toString("utf8"));
+    const onOutput = (chunk: Buffer): void => void chunks.push(chunk.toString("utf8"));
     const started = await startPlain(argv, { pty: size }, { onOutput });
     return { ...started, output: (): string => chunks.join("") };
   }

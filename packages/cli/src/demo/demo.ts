@@ -1,4 +1,5 @@
-/** `sallyport demo`: a real build script behind the guarded door, in a throw-away folder, and then the proof of what happened. */
+/** `sallyport demo`: a real build script behind the guarded door, in a throw-away folder, and then the proof of what happened; then
+ *  one turn of an agent, with hooks. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -14,6 +15,8 @@ import { lookOf, paint, write } from "../terminal.ts";
 import type { Look } from "../terminal.ts";
 import { preciousFile, projectFiles, releaseMark, rulesText, scriptText } from "./project.ts";
 import type { DemoPlace } from "./project.ts";
+import { playTurn, turnChecks, turnLines } from "./turn.ts";
+import type { PlayedTurn } from "./turn.ts";
 
 const neededTools = ["bash", "git", "make", "cc"];
 const endSignals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -42,9 +45,12 @@ export async function runDemo(options: { json: boolean }): Promise<number> {
       printTree(tree, summary, 2);
       return summary.exitStatus;
     }
-    const checks = checkOutcome(place, listener.connections(), summary);
-    if (options.json) write(`${JSON.stringify({ summary, checks })}\n`, 1);
-    else conclude(tree, summary, checks);
+    const doorChecks = checkOutcome(place, listener.connections(), summary);
+    if (!options.json) concludeDoor(tree, summary, doorChecks);
+    const played = await playTurn(base, place.project);
+    const checks = [...doorChecks, ...turnChecks(played)];
+    if (options.json) write(`${JSON.stringify({ summary, turns: played.turns, checks })}\n`, 1);
+    else concludeTurn(played);
     return checks.every(({ holds }) => holds) ? 0 : 1;
   } finally {
     listener.server.close();
@@ -185,7 +191,7 @@ function introduce(place: DemoPlace): void {
   write(`${lines.join("\n")}\n`, 1);
 }
 
-function conclude(tree: ExecTree, summary: RunSummary, checks: Check[]): void {
+function concludeDoor(tree: ExecTree, summary: RunSummary, checks: Check[]): void {
   const look = lookOf(process.stdout, process.env);
   write(`\n${paint("Every program that ran, and what was decided", "bold", look)}\n\n`, 1);
   printTree(tree, summary, 1);
@@ -196,13 +202,27 @@ function conclude(tree: ExecTree, summary: RunSummary, checks: Check[]): void {
     `${paint("deny", "red", look)}      not at all; the caller got exit status 1 and the reason`,
     "",
     ...checks.map((check) => checkLine(check, look)),
+  ];
+  write(`${lines.join("\n")}\n`, 1);
+}
+
+function concludeTurn(played: PlayedTurn): void {
+  const look = lookOf(process.stdout, process.env);
+  const lines = [
+    "",
+    paint("One turn of an agent in the same folder, with hooks; its model is a file", "bold", look),
+    "",
+    ...turnLines(played, look),
+    "",
+    ...turnChecks(played).map((check) => checkLine(check, look)),
     "",
     paint("Try next, in a project of yours:", "bold", look),
     "",
     "    sallyport run --tree -- make            any command, and its tree",
     "    sallyport run --tree -c 'npm test'      a script",
     "    sallyport doctor                        what this machine can do",
-    "    docs/rules.md                           write rules of your own",
+    "    sallyport exec 'explain this project'   a turn of an agent; docs/models.md says how to choose the model",
+    "    docs/rules.md, docs/hooks.md            write rules and hooks of your own",
   ];
   write(`${lines.join("\n")}\n`, 1);
 }

@@ -146,6 +146,9 @@ function refuseProgram(match: Match, evidence: Evidence, { launchers }: Escalati
   if (asked === undefined) return refuse("identity", "no program was found");
   if (evidence.loaded !== null) return refuse("identity", "it is started through the dynamic loader");
   if (!mayEscalate.has(rule.origin)) return refuse("rule", "a rule of the project does not carry programs outside");
+  // Fails closed because without its bounds the rule would grant more than it says.
+  if (rule.escalateWith !== undefined)
+    return refuse("rule", "the rule bounds the escalation (escalate_with), which this build cannot do");
   const applet = second?.part === "applet" && second.names.includes(baseName(rule.program)) ? second : null;
   const launcher = rule.escalate ? null : launchers.reasonFor(applet ?? asked);
   if (launcher !== null) return refuse("launcher", `${launcher}, and the rule does not say escalate = True`);

@@ -8,6 +8,7 @@ import type { LoaderSetting } from "./dynamic-loader.ts";
 import type { KnownFile } from "./known-file.ts";
 import { programsOf } from "./programs.ts";
 import type { Program, Start } from "./programs.ts";
+import type { RuleBook } from "./rule-book.ts";
 import { baseName } from "./text-path.ts";
 import type { Wall } from "./types.ts";
 import type { Places } from "./way.ts";
@@ -22,6 +23,8 @@ export interface Evidence {
   /** Everything that the exec starts; the first is what was asked for. */
   programs: Program[];
   copies: Map<ExecFile, CopiedFrom>;
+  /** SHA-256 of the files that a rule asks it of; null where it could not be read. */
+  digests: Map<ExecFile, string | null>;
   /** The program behind the dynamic loader, where there is one. */
   loaded: Program | null;
   /** What the loader was told on its command line. */
@@ -41,9 +44,11 @@ export class EvidenceCollector {
   readonly #digests: DigestCache;
   readonly #places: Places;
   readonly #wall: Wall;
+  readonly #asksForContent: RuleBook["asksForContent"];
 
   constructor(options: {
     watched: readonly KnownFile[];
+    asksForContent: RuleBook["asksForContent"];
     boxes: readonly KnownFile[];
     wall: Wall;
     places: Places;
@@ -54,6 +59,7 @@ export class EvidenceCollector {
     this.#digests = new DigestCache(options.brokerPid);
     this.#places = options.places;
     this.#wall = options.wall;
+    this.#asksForContent = options.asksForContent;
     for (const file of new Set([...options.watched, ...this.#loaders, ...this.#boxes])) {
       this.#watchedBySize.set(file.size, [...(this.#watchedBySize.get(file.size) ?? []), file]);
       // What can be changed from inside is read now: later it might not be what the rule meant.
@@ -66,6 +72,7 @@ export class EvidenceCollector {
     const evidence: Evidence = {
       programs: [],
       copies: new Map(),
+      digests: new Map(),
       loaded: null,
       settings: [],
       unclear: null,
@@ -74,6 +81,8 @@ export class EvidenceCollector {
     if (event.chain.some((file) => this.#originals(file).length > 0))
       return this.#collectSlowly(event, resolve, evidence, start);
     evidence.programs = this.#programsOf(start, evidence);
+    if (evidence.programs.some((program) => this.#isAskedForContent(program, event, evidence)))
+      return this.#collectSlowly(event, resolve, evidence, start);
     const loader = evidence.programs.find((program) => this.#isLoader(program, evidence));
     if (loader !== undefined) return this.#followLoader(event, resolve, evidence, loader, 1);
     evidence.plain = true;
@@ -88,6 +97,7 @@ export class EvidenceCollector {
   ): Promise<Evidence> {
     await this.#compare(start.chain, evidence);
     evidence.programs = this.#programsOf(start, evidence);
+    await this.#hash(evidence.programs, event, evidence);
     const loader = evidence.programs.find((program) => this.#isLoader(program, evidence));
     return loader === undefined ? evidence : await this.#followLoader(event, resolve, evidence, loader, 1);
   }
@@ -111,6 +121,7 @@ export class EvidenceCollector {
     }
     await this.#compare(answer.chain, evidence);
     const programs = this.#programsOf({ chain: answer.chain, calledAs: call.file, argv: call.argv }, evidence);
+    await this.#hash(programs, event, evidence);
     evidence.programs.push(...programs);
     evidence.loaded = programs[0] ?? null;
     const next = programs.find((program) => this.#isLoader(program, evidence));
@@ -142,6 +153,17 @@ export class EvidenceCollector {
       // Of exactly that size and not comparable: taken for a copy, because the other way round would be a way around the rule.
       const copied = originals.filter((_, index) => digest === null || digests[index] === digest);
       evidence.copies.set(file, { files: copied, sure: digest !== null });
+    }
+  }
+
+  #isAskedForContent(program: Program, event: ExecEvent, evidence: Evidence): boolean {
+    return this.#asksForContent(program, event.cwd, (file) => evidence.copies.get(file)?.files ?? []);
+  }
+
+  async #hash(programs: readonly Program[], event: ExecEvent, evidence: Evidence): Promise<void> {
+    for (const program of programs) {
+      if (evidence.digests.has(program.file) || !this.#isAskedForContent(program, event, evidence)) continue;
+      evidence.digests.set(program.file, await this.#digestOf(program.file));
     }
   }
 

@@ -1,3 +1,14 @@
 /** The decision: rules and an exec in, a verdict with its reason out. */
 export { createDecider } from "./decider.ts";
-export type { Decider, DeciderOptions, Decision } from "./types.ts";
+export { explainExec } from "./explain.ts";
+export type { ExplainOptions, Explanation } from "./explain.ts";
+export type { Opinion } from "./rule-book.ts";
+export type {
+  Decider,
+  DeciderOptions,
+  Decision,
+  ExecAnswer,
+  ExecForOpinion,
+  ExecOpinion,
+  ExecQuestion,
+} from "./types.ts";

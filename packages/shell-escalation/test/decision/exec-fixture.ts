@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import type { TestContext } from "node:test";
-import { parseRules } from "@sallyport/exec-policy";
+import { parseRules } from "@sallyport/exec-policy/language";
 import type { Text } from "@sallyport/protocol";
 import type { RuleOrigin, RuleSet } from "@sallyport/rules-store";
 import type { Broker, ExecEvent, ExecFile } from "@sallyport/supervisor";
@@ -84,9 +84,9 @@ export function makeStage(context: TestContext): Stage {
 }
 
 export function ruleSetOf(text: string, origin: RuleOrigin = "user"): RuleSet {
-  const { rules, errors } = parseRules(text, "t.rules");
+  const { rules, hosts, errors } = parseRules(text, "t.rules");
   if (errors[0] !== undefined) throw new Error(errors[0].text);
-  return { rules: rules.map((rule) => ({ ...rule, origin })), files: [] };
+  return { rules: rules.map((rule) => ({ ...rule, origin })), hosts, files: [] };
 }
 
 export function makeEvent(call: Call, work: string, descriptors: number[]): ExecEvent {

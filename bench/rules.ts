@@ -1,0 +1,107 @@
+/** node --conditions=sallyport-source bench/rules.ts [FOLDER]: what rules cost, by their number: reading a file, making it ready for a
+ *  session, and one decision. With FOLDER, where Codex's npm package is installed, its evaluator reads the same files in turn. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseRules } from "@sallyport/exec-policy/language";
+import { createDecider } from "@sallyport/shell-escalation";
+import type { DeciderOptions } from "../packages/shell-escalation/src/decision/types.ts";
+
+const rounds = 5;
+const decisions = 2000;
+const counts = [10, 1000, 20_000];
+const kinds: Record<string, (index: number) => string> = {
+  "different programs": (index) => `prefix_rule(pattern=["prog${index}", "sub${index}"], decision="allow")`,
+  "one program": (index) => `prefix_rule(pattern=["true", "sub${index}"], decision="allow")`,
+  "with examples": (index) =>
+    `prefix_rule(pattern=["prog${index}", ["a", "b"]], decision="prompt", justification="because ${index}", ` +
+    `match=["prog${index} a", ["prog${index}", "b"]], not_match=["prog${index} c"])`,
+};
+
+function median(values: readonly number[]): number {
+  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+function timed(act: () => unknown): number {
+  const startedAtMs = performance.now();
+  act();
+  return performance.now() - startedAtMs;
+}
+
+type Event = Parameters<ReturnType<typeof createDecider>["decide"]>[0];
+
+/** An exec of /usr/bin/true as the broker reports it. */
+function execOfTrue(): Event {
+  const stats = statSync("/usr/bin/true", { bigint: true });
+  const file = {
+    path: "/usr/bin/true",
+    key: `${stats.dev}:${stats.ino}`,
+    size: Number(stats.size),
+    mtimeNs: stats.mtimeNs,
+    ctimeNs: stats.ctimeNs,
+    mode: Number(stats.mode),
+    uid: Number(stats.uid),
+    nlink: Number(stats.nlink),
+    kind: "elf" as const,
+    foreign: false,
+    fd: -1,
+  };
+  const who = { requestId: 1, pid: 1, tid: 1, parents: [], parentRequestId: null, answeredAtMs: null, outside: false };
+  const what = { file: "/usr/bin/true", argv: ["true", "sub7"], cwd: "/", env: Buffer.alloc(0), chain: [file] };
+  return { ...who, ...what };
+}
+
+function options(text: string): DeciderOptions {
+  const { rules, hosts } = parseRules(text, "bench.rules");
+  return {
+    ruleSet: { rules: rules.map((rule) => ({ ...rule, origin: "flag" as const })), hosts, files: [] },
+    session: { env: [], path: "/usr/local/bin:/usr/bin:/bin", cwd: "/" },
+    wall: { walled: true, writableRoots: ["/tmp"], translate: (path) => path, denyRead: [] },
+    brokerIsRoot: false,
+    brokerPid: process.pid,
+  };
+}
+
+function peerProgram(folder: string | undefined): string | null {
+  if (folder === undefined) return null;
+  const found = readdirSync(folder, { recursive: true, encoding: "utf8" }).find((name) =>
+    /vendor\/.*\/codex$/.test(name),
+  );
+  return found === undefined ? null : join(folder, found);
+}
+
+const folder = mkdtempSync(join(tmpdir(), "bench-rules-"));
+const peer = peerProgram(process.argv[2]);
+const event = execOfTrue();
+const unresolved = async (): Promise<{ errno: number }> => ({ errno: 2 });
+try {
+  for (const [kind, ruleText] of Object.entries(kinds)) {
+    for (const count of counts) {
+      const text = `${Array.from({ length: count }, (_, index) => ruleText(index)).join("\n")}\n`;
+      const path = join(folder, "bench.rules");
+      writeFileSync(path, text);
+      const samples = { read: [] as number[], ready: [] as number[], decide: [] as number[], peer: [] as number[] };
+      for (let round = 0; round < rounds; round += 1) {
+        samples.read.push(timed(() => parseRules(text, path)));
+        const given = options(text);
+        samples.ready.push(timed(() => createDecider(given)));
+        const decider = createDecider(given);
+        const all = timed(() => {
+          for (let index = 0; index < decisions; index += 1) void decider.decide(event, unresolved);
+        });
+        samples.decide.push((all / decisions) * 1000);
+        const env = { ...process.env, CODEX_HOME: folder };
+        if (peer !== null)
+          samples.peer.push(timed(() => spawnSync(peer, ["execpolicy", "check", "--rules", path, "ls"], { env })));
+      }
+      const peers = peer === null ? "" : `, peer's whole process ${median(samples.peer).toFixed(0)} ms`;
+      process.stdout.write(
+        `${count} rules, ${kind}: read ${median(samples.read).toFixed(1)} ms${peers}, ` +
+          `made ready ${median(samples.ready).toFixed(1)} ms, a decision ${median(samples.decide).toFixed(1)} µs\n`,
+      );
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}

@@ -1,0 +1,21 @@
+/** Thread ids, matched exactly. */
+import type { ThreadSession } from "@sallyport/core";
+import { RpcError, rpcCodes } from "../rpc-error.ts";
+import type { MethodContext } from "./method-context.ts";
+
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export function checkThreadId(threadId: string): string {
+  if (uuid.test(threadId)) return threadId;
+  throw new RpcError(rpcCodes.invalidRequest, `invalid thread id: ${JSON.stringify(threadId)}, expected a UUID`, {
+    path: "threadId",
+  });
+}
+
+/** A loaded thread. */
+export async function requireSession(threadId: string, context: MethodContext): Promise<ThreadSession> {
+  const { threads } = await context.core();
+  const session = threads.find(checkThreadId(threadId));
+  if (session !== null) return session;
+  throw new RpcError(rpcCodes.invalidRequest, `thread not found: ${threadId}; resume it first`, { path: "threadId" });
+}

@@ -1,0 +1,102 @@
+/** `sallyport rules`: its commands, with their help. */
+import type { Text } from "@sallyport/protocol";
+import type { Command } from "commander";
+import { write } from "../terminal.ts";
+import { runCheck } from "./check.ts";
+
+const checkHelp = `
+Prints one line of JSON: {"matchedRules": [{"prefixRuleMatch": {"matchedPrefix", "decision", "resolvedProgram", "justification"}}], "decision"}.
+Options end at the first word of the command. The same files give the same answers as codex execpolicy check.
+Exit status: 0 whatever the decision, 1 for bad rules, 2 for a wrong command line.
+
+Examples:
+  $ sallyport rules check --rules mine.rules -- git push origin main
+  $ sallyport rules check --pretty --as-exec -- ./deploy.sh`;
+
+const listHelp = `
+Examples:
+  $ sallyport rules list
+  $ sallyport rules list --json`;
+
+const explainHelp = `
+Nothing is run. The answer is that of sallyport run with its default options in this folder.
+
+Examples:
+  $ sallyport rules explain -- git push
+  $ sallyport rules explain --rules mine.rules --json -- make deploy`;
+
+const testHelp = `
+FILE has an expectation a line: allow, prompt, forbidden or none, then a command. Programs are matched by their text and by the last
+name of their path, as in match and not_match. Exit status: 0 if all hold, 1 if not.
+
+Examples:
+  $ sallyport rules test rules.test
+  $ echo 'forbidden git push origin main' | sallyport rules test /dev/stdin
+  $ sallyport rules test --rules mine.rules rules.test`;
+
+const rulesHelp = `
+Examples:
+  $ sallyport rules list
+  $ sallyport rules explain -- git push`;
+
+type Configure = (command: Command) => Command;
+
+/** The exit status of `rules check`, whose options are not commander's; null for any other command, and where its help is wanted. */
+export async function tryCheck(words: readonly Text[]): Promise<number | null> {
+  return words[0] === "rules" && words[1] === "check" ? await runCheck(words.slice(2)) : null;
+}
+
+export function addRulesCommand(program: Command, configure: Configure, finish: (status: number) => void): void {
+  const rules = configure(program.command("rules"))
+    .description("check, list, explain and test the rules")
+    .helpCommand(false)
+    .addHelpText("after", rulesHelp);
+  rules.action(() => {
+    write(`${rules.helpInformation()}${rulesHelp}\n`, 1);
+  });
+  configure(rules.command("check"))
+    .description("what the rules say about a command, as JSON")
+    .usage("[options] [--] COMMAND [ARG...]")
+    .option("-r, --rules <FILE>", "these rules instead of the discovered ones; repeat for more")
+    .option("--resolve-host-executables", "rules on names mean programs given as paths too")
+    .option("--as-exec", "resolve the program as at run time, instead of comparing text")
+    .option("--strict-codex", "refuse what Codex would refuse")
+    .option("--pretty", "with line breaks")
+    .argument("[words...]")
+    .addHelpText("after", checkHelp);
+  configure(rules.command("list"))
+    .description("every rule, and where it comes from")
+    .option("-r, --rules <FILE>", "rules besides the discovered ones; repeat for more", collect, [])
+    .option("--json", "print the rules as JSON")
+    .addHelpText("after", listHelp)
+    .action(async (options: { rules: string[]; json?: boolean }) => {
+      const { runList } = await import("./list.ts");
+      finish(runList({ rules: options.rules, json: options.json === true }));
+    });
+  configure(rules.command("explain"))
+    .description("what would be decided about a program, and why")
+    .usage("[options] -- COMMAND [ARG...]")
+    .option("-r, --rules <FILE>", "rules besides the discovered ones; repeat for more", collect, [])
+    .option("--json", "print the decision as JSON")
+    .argument("<command...>")
+    .passThroughOptions()
+    .addHelpText("after", explainHelp)
+    .action(async (argv: string[], options: { rules: string[]; json?: boolean }) => {
+      const { runExplain } = await import("./explain.ts");
+      finish(await runExplain({ rules: options.rules, json: options.json === true, argv }));
+    });
+  configure(rules.command("test"))
+    .description("try a file of expectations")
+    .option("-r, --rules <FILE>", "these rules instead of the discovered ones; repeat for more", collect, [])
+    .option("--json", "print the outcome as JSON")
+    .argument("<FILE>")
+    .addHelpText("after", testHelp)
+    .action(async (file: string, options: { rules: string[]; json?: boolean }) => {
+      const { runTestFile } = await import("./test-file.ts");
+      finish(runTestFile({ rules: options.rules, json: options.json === true, file }));
+    });
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}

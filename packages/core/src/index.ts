@@ -1,0 +1,33 @@
+/** The public surface of @sallyport/core: threads and their turns, and the store behind them. */
+export { openThreads } from "./session/threads.ts";
+export type { OpenThreadOptions, StartThreadOptions, Threads, ThreadsOptions } from "./session/threads.ts";
+export type { SessionListener, StartTurnOptions, ThreadSession } from "./session/thread-session.ts";
+export type { ApprovalDecision, ApprovalRequest } from "./session/approvals.ts";
+export type { ThreadEvent } from "./session/thread-log.ts";
+export type { SessionSettings, SettingsOverrides } from "./session/session-settings.ts";
+export { readModelSettings } from "./models/provider-config.ts";
+export type { ModelSettings, ProviderSettings } from "./models/provider-config.ts";
+export { openEphemeralThreadStore, openThreadStore, toExecRun, toItemEntry, toThread, toTurn } from "./store/index.ts";
+export type {
+  CommitResult,
+  EventPage,
+  ItemListQuery,
+  ItemRecord,
+  JsonValue,
+  NewThread,
+  Page,
+  PageQuery,
+  StoreChange,
+  StoredEvent,
+  StoredExecRun,
+  StoredMessage,
+  StoredThread,
+  StoredTurn,
+  ThreadCommit,
+  ThreadListQuery,
+  ThreadPatch,
+  ThreadSnapshot,
+  ThreadStore,
+  TurnListQuery,
+  TurnRecord,
+} from "./store/index.ts";

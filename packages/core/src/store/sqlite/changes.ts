@@ -1,0 +1,171 @@
+/** Stores changes, inside the transaction of their commit. Each returns the lines that it adds to the transcript. */
+import type { HookRun } from "@sallyport/hooks";
+import type { ExecRecord, ServerNotification, ThreadItem } from "@sallyport/protocol";
+import { SallyportError } from "@sallyport/supervisor";
+import { deltaItemId, isOpen } from "../deltas.ts";
+import type { JsonValue, StoreChange, StoredThread, StoredTurn } from "../thread-store.ts";
+import type { Database } from "./database.ts";
+import { updateThread } from "./thread-row.ts";
+import type { TranscriptLine } from "./transcript.ts";
+
+/** Events of older turns are not kept: items, runs and messages say what they said. */
+const turnsWithEvents = 10;
+
+/** The thread that a commit writes to, as it stands inside the transaction. */
+export interface CommitTarget {
+  database: Database;
+  key: number;
+  thread: StoredThread;
+  lastSeq: number;
+}
+
+export function applyChange(target: CommitTarget, change: StoreChange): TranscriptLine[] {
+  let lines: TranscriptLine[] = [];
+  switch (change.kind) {
+    case "updateThread":
+      target.thread = { ...target.thread, ...change.patch };
+      updateThread(target.database, target.key, target.thread);
+      break;
+    case "putTurn":
+      lines = putTurn(target, change.turn);
+      break;
+    case "putItem":
+      lines = putItem(target, turnKeyOf(target, change.turnId), change.turnId, change.item);
+      break;
+    case "putHookRun":
+      putHookRun(target, change.turnId === null ? null : turnKeyOf(target, change.turnId), change.run);
+      break;
+    case "putExecRun":
+      putExecRun(target, turnKeyOf(target, change.turnId), change.itemId, change.record);
+      break;
+    case "appendMessages":
+      appendMessages(target, change.turnId, change.messages);
+      lines = change.messages.map((message) => ({ type: "message", payload: { turnId: change.turnId, message } }));
+      break;
+    case "replaceMessages":
+      target.database.run("DELETE FROM messages WHERE thread_key = ?", target.key);
+      appendMessages(target, change.turnId, change.messages);
+      lines = [{ type: "messages_replaced", payload: { turnId: change.turnId, messages: change.messages } }];
+      break;
+  }
+  return lines;
+}
+
+/** Returns the sequence number of the event. */
+export function appendEvent(target: CommitTarget, event: ServerNotification): number {
+  target.lastSeq += 1;
+  target.database.run(
+    "INSERT INTO events (thread_key, seq, item_id, body) VALUES (?, ?, ?, ?)",
+    target.key,
+    target.lastSeq,
+    deltaItemId(event),
+    JSON.stringify(event),
+  );
+  return target.lastSeq;
+}
+
+function turnKeyOf({ database, key, thread }: CommitTarget, turnId: string): number {
+  const row = database.get("SELECT key FROM turns WHERE thread_key = ? AND id = ?", key, turnId);
+  if (row !== undefined) return row.key;
+  throw new SallyportError("TURN_NOT_FOUND", `turn not found: ${turnId}`, { data: { threadId: thread.id, turnId } });
+}
+
+function putTurn(target: CommitTarget, turn: StoredTurn): TranscriptLine[] {
+  const { database, key } = target;
+  const sql = "SELECT key, status FROM turns WHERE thread_key = ? AND id = ?";
+  const known = database.get(sql, key, turn.id);
+  const body = JSON.stringify(turn);
+  const ended: TranscriptLine[] = turn.status === "inProgress" ? [] : [{ type: "turn_completed", payload: turn }];
+  if (known !== undefined) {
+    database.run("UPDATE turns SET status = ?, body = ? WHERE key = ?", turn.status, body, known.key);
+    return known.status === "inProgress" ? ended : [];
+  }
+  const turnKey = database.run(
+    "INSERT INTO turns (thread_key, id, status, first_seq, body) VALUES (?, ?, ?, ?, ?)",
+    key,
+    turn.id,
+    turn.status,
+    target.lastSeq,
+    body,
+  );
+  database.run("UPDATE hook_runs SET turn_key = ? WHERE thread_key = ? AND turn_key IS NULL", turnKey, key);
+  database.run("UPDATE threads SET has_turns = 1 WHERE key = ?", key);
+  target.thread = { ...target.thread, recencyAtMs: turn.startedAtMs ?? Date.now() };
+  pruneEvents(target);
+  return [{ type: "turn_started", payload: turn }, ...ended];
+}
+
+function pruneEvents({ database, key }: CommitTarget): void {
+  const oldest = database.get(
+    "SELECT first_seq FROM turns WHERE thread_key = ? ORDER BY key DESC LIMIT 1 OFFSET ?",
+    key,
+    turnsWithEvents - 1,
+  );
+  if (oldest === undefined) return;
+  database.run("DELETE FROM events WHERE thread_key = ? AND seq <= ?", key, oldest.first_seq);
+  database.run("UPDATE threads SET pruned_seq = ? WHERE key = ?", oldest.first_seq, key);
+}
+
+export function putItem(target: CommitTarget, turnKey: number, turnId: string, item: ThreadItem): TranscriptLine[] {
+  const { database, key } = target;
+  const sql = "SELECT key, is_open FROM items WHERE turn_key = ? AND id = ?";
+  const known = database.get(sql, turnKey, item.id);
+  const body = JSON.stringify(item);
+  const open = isOpen(item) ? 1 : 0;
+  if (known === undefined) {
+    database.run(
+      "INSERT INTO items (thread_key, turn_key, id, type, is_open, body) VALUES (?, ?, ?, ?, ?, ?)",
+      key,
+      turnKey,
+      item.id,
+      item.type,
+      open,
+      body,
+    );
+  } else {
+    database.run("UPDATE items SET is_open = ?, body = ? WHERE key = ?", open, body, known.key);
+  }
+  // Also for a new item: a model may use the id of a call again in a later turn.
+  database.run("DELETE FROM events WHERE thread_key = ? AND item_id = ?", key, item.id);
+  const isNews = open === 0 && known?.is_open !== 0;
+  return isNews ? [{ type: "item", payload: { turnId, item } }] : [];
+}
+
+/** A run keeps the turn that it has got: it may have waited for that when it started. */
+export function putHookRun({ database, key }: CommitTarget, turnKey: number | null, run: HookRun): void {
+  database.run(
+    `INSERT INTO hook_runs (thread_key, turn_key, id, started_at_ms, status, body) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (thread_key, id) DO UPDATE SET turn_key = coalesce(turn_key, excluded.turn_key),
+       started_at_ms = excluded.started_at_ms, status = excluded.status, body = excluded.body`,
+    key,
+    turnKey,
+    run.id,
+    run.startedAtMs,
+    run.status,
+    JSON.stringify(run),
+  );
+}
+
+function putExecRun({ database, key }: CommitTarget, turnKey: number, itemId: string, record: ExecRecord): void {
+  database.run(
+    `INSERT INTO exec_runs (thread_key, turn_key, item_id, id, body) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (thread_key, id) DO UPDATE SET body = excluded.body`,
+    key,
+    turnKey,
+    itemId,
+    record.id,
+    JSON.stringify(record),
+  );
+}
+
+function appendMessages(target: CommitTarget, turnId: string, messages: readonly JsonValue[]): void {
+  const turnKey = turnKeyOf(target, turnId);
+  for (const message of messages) {
+    target.database.run(
+      "INSERT INTO messages (thread_key, turn_key, body) VALUES (?, ?, ?)",
+      target.key,
+      turnKey,
+      JSON.stringify(message),
+    );
+  }
+}

@@ -1,0 +1,91 @@
+/** What the model wants of a tool, or what is wrong with how it said so. */
+import type { TurnPlanStep } from "@sallyport/protocol";
+import { longestTimeoutMs } from "./tool-definitions.ts";
+
+export type ToolRequest =
+  | { kind: "shell"; command: string; workdir: string | null; timeoutMs: number | null }
+  | { kind: "applyPatch"; patch: string }
+  /** `asWritten` is what hooks see. */
+  | { kind: "updatePlan"; explanation: string | null; plan: TurnPlanStep[]; asWritten: Record<string, unknown> }
+  /** `problem` is for the model. */
+  | { kind: "unusable"; problem: string };
+
+/** Unknown keys are left alone: models add some, and nothing hangs on them. */
+export function readToolRequest(name: string, input: string): ToolRequest {
+  // The attack: a tool called "constructor" or "__proto__" is found on every object, and would take the arguments as checked.
+  const reader = Object.hasOwn(readers, name) ? readers[name] : undefined;
+  if (reader === undefined) {
+    return unusable(`There is no tool "${name}", expected ${Object.keys(readers).join(", ")}`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(input === "" ? "{}" : input);
+  } catch (error) {
+    return unusable(`The arguments of ${name} are not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return unusable(`The arguments of ${name} are not an object`);
+  }
+  return reader(value as Record<string, unknown>, name);
+}
+
+type Reader = (fields: Record<string, unknown>, name: string) => ToolRequest;
+
+const readers: Partial<Record<string, Reader>> = {
+  shell: (fields, name) => readShell(fields, fields["command"], { name, key: "command" }),
+  exec_command: (fields, name) => readShell(fields, fields["cmd"], { name, key: "cmd" }),
+  apply_patch: (fields, name) => {
+    const patch = fields["input"];
+    return typeof patch === "string" ? { kind: "applyPatch", patch } : wrong(name, "input", patch, "a text");
+  },
+  update_plan: readPlan,
+};
+
+function readShell(
+  fields: Record<string, unknown>,
+  command: unknown,
+  { name, key }: { name: string; key: string },
+): ToolRequest {
+  const { workdir = null, timeout_ms: timeoutMs = null } = fields as { workdir?: unknown; timeout_ms?: unknown };
+  if (typeof command !== "string" || command.trim() === "") return wrong(name, key, command, "a command line");
+  if (command.includes("\0")) return wrong(name, key, command, "a text without NUL");
+  if (workdir !== null && (typeof workdir !== "string" || workdir.includes("\0")))
+    return wrong(name, "workdir", workdir, "a folder");
+  if (timeoutMs !== null && !isTimeout(timeoutMs))
+    return wrong(name, "timeout_ms", timeoutMs, `milliseconds from 1 to ${longestTimeoutMs}`);
+  return { kind: "shell", command, workdir, timeoutMs };
+}
+
+function isTimeout(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 1 && value <= longestTimeoutMs;
+}
+
+const stepStatuses: ReadonlyMap<unknown, TurnPlanStep["status"]> = new Map([
+  ["pending", "pending"],
+  ["in_progress", "inProgress"],
+  ["completed", "completed"],
+]);
+
+function readPlan(fields: Record<string, unknown>, name: string): ToolRequest {
+  const { plan, explanation = null } = fields;
+  if (explanation !== null && typeof explanation !== "string") return wrong(name, "explanation", explanation, "a text");
+  if (!Array.isArray(plan)) return wrong(name, "plan", plan, "a list of steps");
+  const steps: TurnPlanStep[] = [];
+  for (const [index, entry] of plan.entries()) {
+    const { step, status } = (typeof entry === "object" && entry !== null ? entry : {}) as Record<string, unknown>;
+    const known = stepStatuses.get(status);
+    if (typeof step !== "string" || known === undefined)
+      return wrong(name, `plan[${index}]`, entry, "a step with the status pending, in_progress or completed");
+    steps.push({ step, status: known });
+  }
+  return { kind: "updatePlan", explanation, plan: steps, asWritten: fields };
+}
+
+function wrong(tool: string, field: string, value: unknown, expected: string): ToolRequest {
+  const shown = value === undefined ? "missing" : JSON.stringify(value).slice(0, 200);
+  return unusable(`Argument "${field}" of ${tool} is ${shown}, expected ${expected}`);
+}
+
+function unusable(problem: string): ToolRequest {
+  return { kind: "unusable", problem };
+}

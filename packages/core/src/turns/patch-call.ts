@@ -1,0 +1,161 @@
+/** A call of apply_patch: one fileChange item. The patch is applied outside the sandbox, so where it may write is decided here. */
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { FileChangeItem, FileUpdateChange } from "@sallyport/protocol";
+import { surveyWritablePlaces } from "@sallyport/sandbox";
+import type { WritablePlaces } from "@sallyport/sandbox";
+import { isSallyportError } from "@sallyport/supervisor";
+import { guardedSandbox } from "../session/session-settings.ts";
+import { planPatch } from "../tools/apply-patch/apply-patch.ts";
+import type { PlannedPatch } from "../tools/apply-patch/apply-patch.ts";
+import { PatchError, parsePatch } from "../tools/apply-patch/parse-patch.ts";
+import type { PatchAction } from "../tools/apply-patch/parse-patch.ts";
+import { askPermission } from "./permission.ts";
+import type { ToolOutcome } from "./shell-call.ts";
+import type { TurnContext } from "./turn-context.ts";
+import type { TurnDiff } from "./turn-diff.ts";
+
+const programFolders: string[] = [fileURLToPath(new URL("../../..", import.meta.url)), dirname(process.execPath)];
+
+export class PatchCall {
+  readonly #context: TurnContext;
+  readonly #patch: string;
+  readonly #diff: TurnDiff;
+  readonly #item: FileChangeItem & { startedAtMs: number };
+
+  constructor(context: TurnContext, itemId: string, options: { patch: string; diff: TurnDiff }) {
+    this.#context = context;
+    this.#patch = options.patch;
+    this.#diff = options.diff;
+    this.#item = { type: "fileChange", id: itemId, changes: [], status: "inProgress", startedAtMs: Date.now() };
+  }
+
+  /** A hook said no. */
+  async decline(declinedBy: { hookRunId: string }): Promise<void> {
+    this.#item.changes = wantedChanges(this.#patch);
+    await this.#start();
+    await this.#complete({ status: "declined", declinedBy });
+  }
+
+  async run(mustAsk: string | null): Promise<ToolOutcome> {
+    const startedAtMs = performance.now();
+    let planned: PlannedPatch | null = null;
+    try {
+      const { cwd } = this.#context.settings;
+      planned = await planPatch(parsePatch(this.#patch), { cwd, places: this.#places() });
+      this.#item.changes = planned.changes;
+      await this.#start();
+      const refusal = mustAsk === null ? null : await this.#ask(mustAsk);
+      if (this.#context.signal.aborted) return await this.#interrupted();
+      if (refusal !== null) {
+        await this.#complete({ status: "declined" });
+        return { text: `The patch was not applied: ${refusal}`, ran: null };
+      }
+      planned.apply();
+      await this.#complete({ status: "completed" });
+      await this.#diff.add(planned.texts);
+      const text = `Applied:\n${planned.changes.map(describeChange).join("\n")}`;
+      const durationMs = Math.round(performance.now() - startedAtMs);
+      return { text, ran: { response: text, exitCode: 0, durationMs } };
+    } catch (error) {
+      return await this.#failed(error);
+    } finally {
+      planned?.close();
+    }
+  }
+
+  #places(): WritablePlaces {
+    const { settings, home, env } = this.#context;
+    const sandbox = guardedSandbox(settings.sandboxPolicy);
+    const named = Object.fromEntries(
+      env.flatMap((entry) => {
+        const equals = typeof entry === "string" ? entry.indexOf("=") : -1;
+        return typeof entry === "string" && equals > 0 ? [[entry.slice(0, equals), entry.slice(equals + 1)]] : [];
+      }),
+    );
+    return surveyWritablePlaces(
+      { ...sandbox, cwd: settings.cwd, home, journal: null, rulesFiles: [], programFolders },
+      named,
+    );
+  }
+
+  /** Null: it may happen. */
+  async #ask(reason: string): Promise<string | null> {
+    const { threadId, turnId, signal, settings } = this.#context;
+    const params = { threadId, turnId, itemId: this.#item.id, startedAtMs: Date.now(), reason, grantRoot: null };
+    const answer = await askPermission(
+      this.#context,
+      {
+        question: { method: "item/fileChange/requestApproval", params },
+        rememberAs: JSON.stringify(["patch", settings.cwd, this.#item.changes.map(touchedPlace).toSorted()]),
+        toolName: "apply_patch",
+        toolInput: { command: this.#patch, description: reason },
+      },
+      signal,
+    );
+    return answer.kind === "allow" ? null : answer.reason;
+  }
+
+  async #interrupted(): Promise<ToolOutcome> {
+    await this.#complete({ status: "failed", interrupted: true });
+    return { text: "aborted by user", ran: null };
+  }
+
+  async #failed(error: unknown): Promise<ToolOutcome> {
+    const isRefusal = error instanceof PatchError || (isSallyportError(error) && error.code === "WALL_REFUSED");
+    if (!isRefusal) throw error;
+    if (this.#item.changes.length === 0) {
+      this.#item.changes = wantedChanges(this.#patch);
+      // A text that is no patch changes no file, and then there is nothing to show.
+      if (this.#item.changes.length > 0) await this.#start();
+    }
+    if (this.#item.changes.length > 0) await this.#complete({ status: "failed" });
+    return { text: `The patch was not applied: ${error.message}`, ran: null };
+  }
+
+  #start(): Promise<void> {
+    const { threadId, turnId, log } = this.#context;
+    const item = { ...this.#item };
+    const { startedAtMs } = item;
+    return log.record(
+      [{ kind: "putItem", turnId, item }],
+      [{ method: "item/started", params: { threadId, turnId, item, startedAtMs } }],
+    );
+  }
+
+  #complete(changes: Partial<FileChangeItem>): Promise<void> {
+    const { threadId, turnId, log } = this.#context;
+    const completedAtMs = Date.now();
+    const item = { ...this.#item, ...changes, completedAtMs };
+    return log.record(
+      [{ kind: "putItem", turnId, item }],
+      [{ method: "item/completed", params: { threadId, turnId, item, completedAtMs, contentTokenCount: null } }],
+    );
+  }
+}
+
+/** What a yes for the session is given for: a yes to a change of a file is none to its end, nor to where it may be moved. */
+function touchedPlace({ path, kind }: FileUpdateChange): string {
+  return JSON.stringify([path, kind.type, kind.type === "update" ? kind.move_path : null]);
+}
+
+/** What a patch that is not applied was about, as far as it can be told from its text alone. */
+function wantedChanges(patch: string): FileUpdateChange[] {
+  let actions: PatchAction[];
+  try {
+    actions = parsePatch(patch);
+  } catch {
+    return []; // it says nothing that could be shown
+  }
+  return actions.map((action): FileUpdateChange => {
+    if (action.kind === "add") return { path: action.path, kind: { type: "add" }, diff: action.content };
+    if (action.kind === "delete") return { path: action.path, kind: { type: "delete" }, diff: "" };
+    return { path: action.path, kind: { type: "update", move_path: action.moveTo }, diff: "" };
+  });
+}
+
+function describeChange({ path, kind }: FileUpdateChange): string {
+  if (kind.type === "add") return `A ${path}`;
+  if (kind.type === "delete") return `D ${path}`;
+  return kind.move_path === null ? `M ${path}` : `R ${path} -> ${kind.move_path}`;
+}

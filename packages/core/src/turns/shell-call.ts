@@ -1,0 +1,262 @@
+/** A call of the shell tool: one commandExecution item, from the question whether it may run to what the model gets of it. */
+import { resolve } from "node:path";
+import type { CommandApprovalParams, CommandExecutionItem, ExecRecord } from "@sallyport/protocol";
+import type { ExecAnswer, ExecQuestion } from "@sallyport/shell-escalation";
+import { textToDisplay } from "@sallyport/supervisor";
+import type { ApprovalResult } from "../session/approvals.ts";
+import { guardedSandbox } from "../session/session-settings.ts";
+import { toExecRun } from "../store/index.ts";
+import { displayCommand } from "../tools/command-display.ts";
+import { BoundedOutput } from "../tools/output-limits.ts";
+import type { OutputDelta } from "../tools/output-stream.ts";
+import { keptOutputBytes, runShellCommand } from "../tools/shell-command.ts";
+import type { ShellCommandResult } from "../tools/shell-command.ts";
+import { defaultTimeoutMs } from "../tools/tool-definitions.ts";
+import { ExecHooks } from "./exec-hooks.ts";
+import { askPermission } from "./permission.ts";
+import type { TurnContext } from "./turn-context.ts";
+
+/** What the model gets of a command's output. */
+const modelOutputBytes = 32 * 1024;
+
+/** The attack: a command that prints without an end, each byte of which is stored as it is told, fills the disk. So after this many
+ *  bytes the item is stored with what was told so far, kept from both ends, and the store lets go of the pieces. */
+const longestTail = 4 * 1024 * 1024;
+
+export interface ShellCallRequest {
+  command: string;
+  workdir: string | null;
+  timeoutMs: number | null;
+}
+
+export interface ToolOutcome {
+  /** For the model. */
+  text: string;
+  /** For PostToolUse; null: the tool did not do anything, so there is nothing to look at. */
+  ran: { response: unknown; exitCode: number | null; durationMs: number } | null;
+}
+
+export class ShellCall {
+  readonly #context: TurnContext;
+  readonly #request: ShellCallRequest;
+  readonly #cwd: string;
+  readonly #argv: string[];
+  readonly #item: CommandExecutionItem & { startedAtMs: number };
+  readonly #told = new BoundedOutput(keptOutputBytes);
+  #tailBytes = 0;
+  #refused = false;
+
+  constructor(context: TurnContext, itemId: string, request: ShellCallRequest) {
+    this.#context = context;
+    this.#request = request;
+    this.#cwd = resolve(context.settings.cwd, request.workdir ?? ".");
+    this.#argv = [context.shell, "-c", request.command];
+    this.#item = {
+      type: "commandExecution",
+      id: itemId,
+      command: displayCommand(this.#argv),
+      cwd: this.#cwd,
+      processId: null,
+      source: "agent",
+      status: "inProgress",
+      commandActions: [{ type: "unknown", command: request.command }],
+      aggregatedOutput: null,
+      exitCode: null,
+      durationMs: null,
+      startedAtMs: Date.now(),
+    };
+  }
+
+  /** A hook said no: the item shows what was wanted, and who refused it. */
+  async decline(declinedBy: { hookRunId: string }): Promise<void> {
+    await this.#start();
+    await this.#complete({ status: "declined", declinedBy });
+  }
+
+  /** `mustAsk`: why the whole command needs a person's word; null: it does not. */
+  async run(mustAsk: string | null): Promise<ToolOutcome> {
+    await this.#start();
+    if (mustAsk !== null) {
+      const answer = await this.#ask(mustAsk);
+      if (answer.kind === "deny") {
+        await this.#complete({ status: "declined" });
+        return { text: `The command was not run: ${answer.reason}. Command: ${this.#request.command}`, ran: null };
+      }
+    }
+    const { signal } = this.#context;
+    if (signal.aborted) return this.#interrupted(null);
+    const result = await this.#execute();
+    if (signal.aborted) return this.#interrupted(result);
+    const { exitCode, durationMs } = result;
+    const aggregatedOutput = shownOutput(result);
+    const status = exitCode === 0 ? "completed" : this.#refused ? "declined" : "failed";
+    await this.#complete({ status, aggregatedOutput, exitCode, durationMs });
+    const text = describe(result, this.#timeoutMs);
+    // What the door refused to run at all has no response to look at.
+    const wasRefused = exitCode === null && result.problems.length > 0 && result.output.totalBytes === 0;
+    return { text, ran: wasRefused ? null : { response: aggregatedOutput ?? "", exitCode, durationMs } };
+  }
+
+  get #timeoutMs(): number {
+    return this.#request.timeoutMs ?? defaultTimeoutMs;
+  }
+
+  async #execute(): Promise<ShellCommandResult> {
+    const { env, home, settings, shell, signal } = this.#context;
+    const execHooks = new ExecHooks(this.#context, this.#item.id);
+    const result = await runShellCommand({
+      argv: argvInFolder(shell, this.#request.command, { from: settings.cwd, to: this.#cwd }),
+      cwd: settings.cwd,
+      env,
+      home,
+      sandbox: guardedSandbox(settings.sandboxPolicy),
+      timeoutMs: this.#timeoutMs,
+      signal,
+      onOutput: (delta) => this.#announceOutput(delta),
+      onRecords: (records) => this.#storeRecords(records),
+      onRecord: (record) => execHooks.see(record),
+      ask: (question, withdrawn) => this.#askAboutProgram(question, withdrawn),
+      consult: execHooks.consult,
+    });
+    await execHooks.settled();
+    return result;
+  }
+
+  async #interrupted(result: ShellCommandResult | null): Promise<ToolOutcome> {
+    const output = result === null ? null : shownOutput(result);
+    const durationMs = result?.durationMs ?? null;
+    await this.#complete({ status: "failed", interrupted: true, aggregatedOutput: output, durationMs });
+    return { text: "aborted by user", ran: null };
+  }
+
+  #ask(reason: string): Promise<ApprovalResult> {
+    const { signal } = this.#context;
+    const { command } = this.#request;
+    const rememberAs = JSON.stringify(["command", this.#argv, this.#cwd]);
+    const question = this.#questionOf({ approvalId: null, reason, command: this.#item.command, cwd: this.#cwd });
+    return askPermission(
+      this.#context,
+      { question, rememberAs, toolName: "Bash", toolInput: { command, description: reason } },
+      signal,
+    );
+  }
+
+  /** A rule wants to know about one program of the command. */
+  async #askAboutProgram(program: ExecQuestion, withdrawn: AbortSignal): Promise<ExecAnswer> {
+    const command = displayCommand(program.argv.map(textToDisplay));
+    const { reason } = program;
+    const approvalId = `${this.#item.id}:${program.requestId}`;
+    const cwd = textToDisplay(program.cwd);
+    const result = await askPermission(
+      this.#context,
+      {
+        question: this.#questionOf({ approvalId, reason, command, cwd }),
+        rememberAs: JSON.stringify(["program", program.identity]),
+        toolName: "Bash",
+        toolInput: { command, description: reason },
+      },
+      AbortSignal.any([withdrawn, this.#context.signal]),
+    );
+    if (result.kind === "allow") return result;
+    this.#refused = true;
+    return { kind: "deny", reason: result.reason };
+  }
+
+  #questionOf(own: Pick<CommandApprovalParams, "approvalId" | "reason" | "command" | "cwd">): {
+    method: "item/commandExecution/requestApproval";
+    params: CommandApprovalParams;
+  } {
+    const { threadId, turnId } = this.#context;
+    return {
+      method: "item/commandExecution/requestApproval",
+      params: {
+        kind: "command",
+        threadId,
+        turnId,
+        itemId: this.#item.id,
+        startedAtMs: Date.now(),
+        environmentId: null,
+        commandActions: [{ type: "unknown", command: own.command }],
+        // An allow rule never silences a prompt, so there is no rule to propose that would.
+        proposedExecpolicyAmendment: null,
+        availableDecisions: ["accept", "acceptForSession", "decline", "cancel"],
+        ...own,
+      },
+    };
+  }
+
+  async #announceOutput(delta: OutputDelta): Promise<void> {
+    const { threadId, turnId, log } = this.#context;
+    const params = { threadId, turnId, itemId: this.#item.id, ...delta };
+    await log.record([], [{ method: "item/commandExecution/outputDelta", params }]);
+    const bytes = Buffer.from(delta.delta);
+    this.#told.add(bytes);
+    this.#tailBytes += bytes.length;
+    if (this.#tailBytes < longestTail) return;
+    this.#tailBytes = 0;
+    await log.record([{ kind: "putItem", turnId, item: { ...this.#item, aggregatedOutput: this.#told.text() } }]);
+  }
+
+  #storeRecords(records: readonly ExecRecord[]): Promise<void> {
+    const { threadId, turnId, log } = this.#context;
+    const itemId = this.#item.id;
+    return log.record(
+      records.map((record) => ({ kind: "putExecRun", turnId, itemId, record })),
+      records.map((record) => ({
+        method: record.durationMs === null ? "exec/decided" : "exec/completed",
+        params: { threadId, turnId, run: toExecRun({ itemId, record }) },
+      })),
+    );
+  }
+
+  #start(): Promise<void> {
+    const { threadId, turnId, log } = this.#context;
+    const item = this.#item;
+    const { startedAtMs } = item;
+    return log.record(
+      [{ kind: "putItem", turnId, item }],
+      [{ method: "item/started", params: { threadId, turnId, item, startedAtMs } }],
+    );
+  }
+
+  #complete(changes: Partial<CommandExecutionItem>): Promise<void> {
+    const { threadId, turnId, log } = this.#context;
+    const completedAtMs = Date.now();
+    const item = { ...this.#item, ...changes, completedAtMs };
+    return log.record(
+      [{ kind: "putItem", turnId, item }],
+      [{ method: "item/completed", params: { threadId, turnId, item, completedAtMs, contentTokenCount: null } }],
+    );
+  }
+}
+
+/** The attack: the model names a folder elsewhere as `workdir`, and the wall makes the folder that a command starts in writable. So
+ *  the wall always stands around the session's folder, and the shell goes to the other one from inside. */
+function argvInFolder(shell: string, command: string, { from, to }: { from: string; to: string }): string[] {
+  if (from === to) return [shell, "-c", command];
+  return [shell, "-c", 'cd -- "$1" || exit 1; eval "$2"', shell, to, command];
+}
+
+/** What the command printed; and where Sallyport did not let it run, or not to its end, why. */
+function shownOutput({ output, problems }: ShellCommandResult): string | null {
+  const parts = [...(output.totalBytes === 0 ? [] : [output.text()]), ...problems.map((problem) => `${problem}\n`)];
+  return parts.length === 0 ? null : parts.join("");
+}
+
+function describe(result: ShellCommandResult, timeoutMs: number): string {
+  const { exitCode, signal, timedOut, durationMs, output, problems } = result;
+  const ending = timedOut
+    ? `timed out after ${timeoutMs / 1000} s; everything that it started was ended`
+    : signal !== null
+      ? `ended by ${signal}`
+      : exitCode === null
+        ? "not run to its end"
+        : String(exitCode);
+  return [
+    `exit code: ${ending}`,
+    `wall time: ${(durationMs / 1000).toFixed(1)} s`,
+    ...problems.map((problem) => `problem: ${problem}`),
+    "output:",
+    output.text(modelOutputBytes),
+  ].join("\n");
+}

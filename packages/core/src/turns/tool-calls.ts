@@ -1,0 +1,129 @@
+/** One call of a tool, with the hooks around it.
+ *
+ *      PreToolUse -> refused: a declined item, the reason to the model
+ *          |         rewritten, to be asked about, context
+ *          v
+ *      the tool, after approval where that is wanted
+ *          |
+ *          v
+ *      PostToolUse -> words in place of the output, context
+ *
+ *  Context goes with the output, in the order in which the hooks are configured. */
+import type { HookContext, HookOutcomes } from "@sallyport/hooks";
+import type { StepToolCall } from "../models/step-answer.ts";
+import { readToolRequest } from "../tools/tool-arguments.ts";
+import type { ToolRequest } from "../tools/tool-arguments.ts";
+import { PatchCall } from "./patch-call.ts";
+import { contextText } from "./prompt.ts";
+import { ShellCall } from "./shell-call.ts";
+import type { ToolOutcome } from "./shell-call.ts";
+import type { TurnContext } from "./turn-context.ts";
+import { TurnDiff } from "./turn-diff.ts";
+
+type UsableRequest = Exclude<ToolRequest, { kind: "unusable" }>;
+type PreToolUse = HookOutcomes["PreToolUse"];
+
+/** What hooks are told of a call. */
+interface ShownCall {
+  tool_name: string;
+  tool_input: Record<string, unknown>;
+  tool_use_id: string;
+}
+
+export class ToolCalls {
+  readonly #context: TurnContext;
+  readonly #diff: TurnDiff;
+
+  constructor(context: TurnContext) {
+    this.#context = context;
+    this.#diff = new TurnDiff(context);
+  }
+
+  /** The text that the model gets. Whatever goes wrong with the call is told to the model; rejects when something could not be
+   *  stored. */
+  async run(call: StepToolCall): Promise<string> {
+    const request = readToolRequest(call.name, call.input);
+    if (request.kind === "unusable") return request.problem;
+    const itemId = this.#context.itemIds.idFor(call.callId);
+    const shown: ShownCall = { ...shownTool(request), tool_use_id: itemId };
+    const { signal } = this.#context;
+    const pre = await this.#context.hooks.fire("PreToolUse", shown, signal);
+    signal.throwIfAborted();
+    if (pre.deny !== null) return await this.#decline(request, itemId, pre);
+    const rewritten = rewrite(request, pre.updatedInput);
+    if (rewritten.kind === "unusable") return withContexts(rewritten.problem, pre.contexts);
+    const outcome = await this.#execute(rewritten, itemId, this.#mustAsk(rewritten, pre));
+    return await this.#afterwards({ ...shown, ...shownTool(rewritten) }, outcome, pre.contexts);
+  }
+
+  /** Words for the question, where a hook or the policy wants one. */
+  #mustAsk(request: UsableRequest, pre: PreToolUse): string | null {
+    if (pre.ask !== null) return pre.ask.reason;
+    const asksAlways = this.#context.settings.approvalPolicy === "untrusted" && request.kind !== "updatePlan";
+    return asksAlways ? "the approval policy is to ask about every action" : null;
+  }
+
+  async #decline(request: UsableRequest, itemId: string, { deny, contexts }: PreToolUse): Promise<string> {
+    const { reason = "", runId: hookRunId = "" } = deny ?? {};
+    const what = request.kind === "shell" ? "Command" : request.kind === "applyPatch" ? "Patch" : "Tool call";
+    if (request.kind === "shell") await new ShellCall(this.#context, itemId, request).decline({ hookRunId });
+    if (request.kind === "applyPatch") await this.#patchCall(itemId, request.patch).decline({ hookRunId });
+    const about = request.kind === "shell" ? `. ${what}: ${request.command}` : "";
+    return withContexts(`${what} blocked by a hook: ${reason}${about}`, contexts);
+  }
+
+  #patchCall(itemId: string, patch: string): PatchCall {
+    return new PatchCall(this.#context, itemId, { patch, diff: this.#diff });
+  }
+
+  async #execute(request: UsableRequest, itemId: string, mustAsk: string | null): Promise<ToolOutcome> {
+    if (request.kind === "shell") return new ShellCall(this.#context, itemId, request).run(mustAsk);
+    if (request.kind === "applyPatch") return this.#patchCall(itemId, request.patch).run(mustAsk);
+    const { threadId, turnId, log } = this.#context;
+    const { explanation, plan } = request;
+    await log.record([], [{ method: "turn/plan/updated", params: { threadId, turnId, explanation, plan } }]);
+    const text = "Plan updated";
+    return { text, ran: { response: text, exitCode: null, durationMs: 0 } };
+  }
+
+  async #afterwards(shown: ShownCall, outcome: ToolOutcome, contexts: readonly HookContext[]): Promise<string> {
+    const { hooks, signal } = this.#context;
+    if (outcome.ran === null || signal.aborted) return withContexts(outcome.text, contexts);
+    const { response, exitCode, durationMs } = outcome.ran;
+    const post = await hooks.fire(
+      "PostToolUse",
+      { ...shown, tool_response: response, exit_code: exitCode, duration_ms: durationMs },
+      signal,
+    );
+    return withContexts(post.feedback ?? outcome.text, [...contexts, ...post.contexts]);
+  }
+}
+
+function withContexts(text: string, contexts: readonly HookContext[]): string {
+  return [text, ...contexts.map(contextText)].join("\n\n");
+}
+
+/** Hooks know the peers' names and shapes. */
+function shownTool(request: UsableRequest): Pick<ShownCall, "tool_name" | "tool_input"> {
+  if (request.kind === "shell") return { tool_name: "Bash", tool_input: { command: request.command } };
+  if (request.kind === "applyPatch") return { tool_name: "apply_patch", tool_input: { command: request.patch } };
+  return { tool_name: "update_plan", tool_input: request.asWritten };
+}
+
+/** A rewrite goes the same way as the model's own words: through the rules, and through approval. */
+function rewrite(request: UsableRequest, updated: unknown): ToolRequest {
+  if (updated === undefined) return request;
+  const fields = (typeof updated === "object" && updated !== null ? updated : {}) as Record<string, unknown>;
+  const command = fields["command"];
+  if (request.kind === "updatePlan") return readToolRequest("update_plan", JSON.stringify(updated));
+  if (typeof command !== "string" || command === "") {
+    const problem = 'A hook rewrote the call without a text as "command", so it was not made';
+    return { kind: "unusable", problem };
+  }
+  if (request.kind === "applyPatch") return { kind: "applyPatch", patch: command };
+  return readToolRequest("shell", JSON.stringify({ ...shellFields(request), command }));
+}
+
+function shellFields(request: UsableRequest & { kind: "shell" }): Record<string, unknown> {
+  return { workdir: request.workdir, timeout_ms: request.timeoutMs };
+}

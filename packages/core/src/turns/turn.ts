@@ -1,0 +1,378 @@
+/** One turn: from the user's words to the model's last ones.
+ *
+ *      SessionStart has spoken ----------- stop: refused, the prompt is kept on the turn
+ *      UserPromptSubmit ------------------ block, stop: the same
+ *      userMessage
+ *        PreModelRequest, request, PostModelRequest <-----------+
+ *          messages, reasoning                                  |
+ *          calls of tools, hooks around each -------------------+
+ *      Stop ------------------------------ one more round ------+   bounded
+ *      turn/completed
+ *
+ *  An interrupt aborts one signal, which model, commands, hooks and questions share; each ends what it has begun, and then the turn
+ *  is completed as interrupted. */
+import { toHookRunSummary } from "@sallyport/hooks";
+import type { HookContext, HookRefusal, HookRun } from "@sallyport/hooks";
+import type {
+  AgentMessageItem,
+  BlockedInput,
+  HookInputs,
+  ServerNotification,
+  ThreadTokenUsage,
+  TokenUsageBreakdown,
+  Turn as WireTurn,
+  TurnError,
+  TurnStatus,
+  UserInput,
+} from "@sallyport/protocol";
+import { v7 as uuidv7 } from "uuid";
+import type { Model, ModelMessage } from "../models/model.ts";
+import { ModelFailure } from "../models/model-failure.ts";
+import { runModelStep } from "../models/model-step.ts";
+import type { ModelStep } from "../models/step-answer.ts";
+import type { StoreChange, StoredTurn } from "../store/index.ts";
+import { modelTools } from "../tools/tool-definitions.ts";
+import { AnswerItems } from "./answer-items.ts";
+import { toolMessage } from "./history.ts";
+import { contextParts, continuationMessage, promptText, userParts } from "./prompt.ts";
+import { ToolCalls } from "./tool-calls.ts";
+import { Interrupted } from "./turn-context.ts";
+import type { TurnContext } from "./turn-context.ts";
+
+export interface TurnInput {
+  input: readonly UserInput[];
+  clientUserMessageId: string | null;
+  /** JSON Schema that the last message has to meet; null: none. */
+  outputSchema: unknown;
+}
+
+/** What the session gives to its turns besides the context. */
+export interface TurnSession {
+  model: Model;
+  maxStopBlocks: number;
+  /** Resolves when SessionStart hooks have spoken. `stop`: this turn is refused. */
+  started(): Promise<{ stop: HookRefusal | null }>;
+  /** What hooks of the session want to add to the next prompt that is accepted; taken then. */
+  sessionContexts(): HookContext[];
+  dropSessionContexts(): void;
+  /** Messages that stand before this turn's first: instructions, surroundings. */
+  preface(): { messages: ModelMessage[]; parts: { type: "text"; text: string }[] };
+  /** Nothing is left to do but to tell that the turn is completed. */
+  completing(): void;
+  /** Input that came while the turn ran. */
+  takeSteered(): TurnInput[];
+  addUsage(last: TokenUsageBreakdown): ThreadTokenUsage;
+  /** What the thread shows of its first prompt. */
+  previewChange(text: string): StoreChange[];
+  statusChange(status: "active" | "idle" | "systemError"): ServerNotification;
+  /** Runs that belong to this turn, in the order of their start. */
+  hookRuns(): HookRun[];
+}
+
+type Ending = { status: TurnStatus; error: TurnError | null };
+
+export class Turn {
+  readonly #context: TurnContext;
+  readonly #session: TurnSession;
+  readonly #input: TurnInput;
+  readonly #items: AnswerItems;
+  readonly #tools: ToolCalls;
+  readonly #startedAtMs: number = Date.now();
+  #blockedInput: BlockedInput | null = null;
+  /** Rounds that hooks have asked for in a row. */
+  #rounds = 0;
+  #lastText: string | null = null;
+
+  constructor(context: TurnContext, session: TurnSession, input: TurnInput) {
+    this.#context = context;
+    this.#session = session;
+    this.#input = input;
+    this.#items = new AnswerItems(context);
+    this.#tools = new ToolCalls(context);
+  }
+
+  /** How often Stop hooks have kept the turn going so far. */
+  get stopBlocks(): number {
+    return this.#rounds;
+  }
+
+  /** The change that stores the turn while it runs. */
+  beginning(): StoreChange {
+    return { kind: "putTurn", turn: this.#stored({ status: "inProgress", error: null }) };
+  }
+
+  /** Resolves when the turn is completed. Rejects only when something could not be stored. */
+  async run(): Promise<void> {
+    const { threadId, log } = this.#context;
+    const turn = this.#wire({ status: "inProgress", error: null }, null);
+    await log.record(
+      [{ kind: "updateThread", patch: { recencyAtMs: this.#startedAtMs, updatedAtMs: this.#startedAtMs } }],
+      [this.#session.statusChange("active"), { method: "turn/started", params: { threadId, turn } }],
+    );
+    await this.#complete(await this.#workToEnd());
+  }
+
+  async #workToEnd(): Promise<Ending> {
+    try {
+      await this.#work();
+      return { status: "completed", error: null };
+    } catch (error) {
+      if (this.#context.signal.aborted) return await this.#interrupted();
+      await this.#answerOpenCalls("the tool failed, and the turn with it");
+      if (error instanceof ModelFailure) return { status: "failed", error: error.turnError };
+      // A fault of ours, or of the store. If it was the store's, telling will fail as well, and then run() rejects.
+      const message = error instanceof Error ? error.message : String(error);
+      return { status: "failed", error: { message, codexErrorInfo: "other", additionalDetails: null } };
+    }
+  }
+
+  async #work(): Promise<void> {
+    const { stop } = await this.#abortable(this.#session.started());
+    if (stop !== null) return await this.#block(this.#input, stop.runId);
+    const accepted = this.#input.input.length === 0 ? "accepted" : await this.#acceptPrompt(this.#input);
+    if (accepted === "blocked") return undefined;
+    for (;;) {
+      await this.#acceptSteered();
+      await this.#addAsyncContexts();
+      const { toolCalls } = await this.#askModel();
+      for (const call of toolCalls) await this.#runTool(call);
+      if (toolCalls.length === 0 && !(await this.#goesOn())) return undefined;
+    }
+  }
+
+  async #acceptPrompt({ input, clientUserMessageId }: TurnInput): Promise<"accepted" | "blocked"> {
+    const { hooks, signal, settings, turnId, threadId, log, history } = this.#context;
+    const own = userParts(input, settings.cwd);
+    const prompt = promptText(input);
+    const { block, stop, contexts } = await hooks.fire("UserPromptSubmit", { prompt }, signal);
+    signal.throwIfAborted();
+    const refusal = stop ?? block;
+    if (refusal !== null) {
+      await this.#block({ input, clientUserMessageId, outputSchema: null }, refusal.runId);
+      return "blocked";
+    }
+    const { messages, parts } = this.#session.preface();
+    const added = contextParts([...this.#session.sessionContexts(), ...contexts]);
+    const message: ModelMessage = { role: "user", content: [...parts, ...own, ...added] };
+    const atMs = Date.now();
+    const item = {
+      type: "userMessage" as const,
+      id: uuidv7(),
+      clientId: clientUserMessageId,
+      content: [...input],
+      startedAtMs: atMs,
+      completedAtMs: atMs,
+    };
+    const { completedAtMs: _, ...started } = item;
+    await log.record(
+      [
+        history.append(turnId, [...messages, message]),
+        { kind: "putItem", turnId, item },
+        ...this.#session.previewChange(prompt),
+      ],
+      [
+        { method: "item/started", params: { threadId, turnId, item: started, startedAtMs: atMs } },
+        { method: "item/completed", params: { threadId, turnId, item, completedAtMs: atMs, contentTokenCount: null } },
+      ],
+    );
+    this.#session.dropSessionContexts();
+    return "accepted";
+  }
+
+  /** The model never gets it; the turn keeps it, with the run that refused it. Stored at once: nothing else holds the words. */
+  async #block({ input }: TurnInput, hookRunId: string): Promise<void> {
+    this.#blockedInput = { content: [...input], hookRunId };
+    await this.#context.log.record([this.beginning()]);
+  }
+
+  async #acceptSteered(): Promise<void> {
+    for (const steered of this.#session.takeSteered()) await this.#acceptPrompt(steered);
+  }
+
+  async #addAsyncContexts(): Promise<boolean> {
+    const { hooks, history, log, turnId, threadId } = this.#context;
+    const { contexts, warnings } = hooks.takeAsyncResults();
+    if (contexts.length === 0 && warnings.length === 0) return false;
+    const message: ModelMessage = { role: "user", content: contextParts(contexts) };
+    await log.record(
+      contexts.length === 0 ? [] : [history.append(turnId, [message])],
+      warnings.map((text) => ({ method: "warning", params: { threadId, message: text } })),
+    );
+    return contexts.length > 0;
+  }
+
+  async #askModel(): Promise<ModelStep> {
+    const { hooks, signal } = this.#context;
+    await hooks.fire("PreModelRequest", {}, signal);
+    signal.throwIfAborted();
+    const step = await this.#stepOfModel();
+    await this.#items.closeWhole();
+    await this.#keepAnswer(step);
+    await hooks.fire(
+      "PostModelRequest",
+      { status: "completed", error: null, token_usage: hookUsage(step.usage) },
+      signal,
+    );
+    signal.throwIfAborted();
+    return step;
+  }
+
+  async #stepOfModel(): Promise<ModelStep> {
+    const { history, log, signal, threadId, turnId } = this.#context;
+    try {
+      return await runModelStep(this.#session.model, {
+        prompt: history.messages,
+        tools: modelTools,
+        outputSchema: this.#input.outputSchema,
+        signal,
+        onPart: (part) => this.#items.add(part),
+        onRestart: () => this.#items.closePartial(),
+        onRetry: (error) => log.record([], [{ method: "error", params: { error, willRetry: true, threadId, turnId } }]),
+      });
+    } catch (error) {
+      await this.#items.closePartial();
+      await this.#reportModelFailure(error);
+      throw error;
+    }
+  }
+
+  async #keepAnswer({ message, toolCalls, usage }: ModelStep): Promise<void> {
+    const { history, log, threadId, turnId } = this.#context;
+    const tokenUsage = this.#session.addUsage(usage);
+    const texts = typeof message.content === "string" ? [] : message.content;
+    this.#lastText =
+      texts.findLast((part) => part.type === "text")?.text ?? (toolCalls.length > 0 ? this.#lastText : null);
+    const kept = message.content.length === 0 ? [] : [history.append(turnId, [message])];
+    await log.record(
+      [...kept, { kind: "updateThread", patch: { tokenUsage } }],
+      [{ method: "thread/tokenUsage/updated", params: { threadId, turnId, tokenUsage } }],
+    );
+  }
+
+  /** On an interrupt it has to run although the turn's signal is aborted. */
+  async #reportModelFailure(error: unknown): Promise<void> {
+    const { hooks, signal } = this.#context;
+    const status = signal.aborted ? "cancelled" : "failed";
+    const message = error instanceof Error ? error.message : String(error);
+    await hooks.fire("PostModelRequest", { status, error: message, token_usage: null }, signal.aborted ? null : signal);
+  }
+
+  async #runTool(call: ModelStep["toolCalls"][number]): Promise<void> {
+    const { history, log, turnId, signal } = this.#context;
+    signal.throwIfAborted();
+    const text = await this.#tools.run(call);
+    await log.record([history.append(turnId, [toolMessage(call, text)])]);
+    signal.throwIfAborted();
+  }
+
+  /** Whether there is one more round, and why. */
+  async #goesOn(): Promise<boolean> {
+    const { hooks, signal, history, log, turnId } = this.#context;
+    const stop = await hooks.fire(
+      "Stop",
+      { stop_hook_active: this.#rounds > 0, last_assistant_message: this.#lastText },
+      signal,
+    );
+    signal.throwIfAborted();
+    if (stop.continuation.length > 0 && this.#rounds < this.#session.maxStopBlocks) {
+      this.#rounds += 1;
+      await log.record([history.append(turnId, [continuationMessage(stop.continuation)])]);
+      return true;
+    }
+    // What an async hook found out meanwhile is worth one more round, but not endlessly many.
+    if (this.#rounds < this.#session.maxStopBlocks && (await this.#addAsyncContexts())) {
+      this.#rounds += 1;
+      return true;
+    }
+    const steered = this.#session.takeSteered();
+    for (const input of steered) await this.#acceptPrompt(input);
+    return steered.length > 0;
+  }
+
+  async #interrupted(): Promise<Ending> {
+    await this.#answerOpenCalls("aborted by user");
+    await this.#context.hooks.fire("Interrupt", {}, null);
+    return { status: "interrupted", error: null };
+  }
+
+  /** No provider takes a history with calls that have no output, so without this the thread could not be used any more. */
+  async #answerOpenCalls(text: string): Promise<void> {
+    const { history, log, turnId } = this.#context;
+    const messages = history.openCalls().map((call) => toolMessage(call, text));
+    if (messages.length > 0) await log.record([history.append(turnId, messages)]);
+  }
+
+  async #complete(ending: Ending): Promise<void> {
+    this.#session.completing();
+    const { threadId, turnId, log } = this.#context;
+    const { error } = ending;
+    const turn = this.#wire(ending, this.#items.lastMessage);
+    const failure: ServerNotification[] =
+      error === null ? [] : [{ method: "error", params: { error, willRetry: false, threadId, turnId } }];
+    await log.record(
+      [
+        { kind: "putTurn", turn: this.#stored(ending) },
+        { kind: "updateThread", patch: { updatedAtMs: Date.now() } },
+      ],
+      [
+        this.#session.statusChange(error === null ? "idle" : "systemError"),
+        ...failure,
+        { method: "turn/completed", params: { threadId, turn } },
+      ],
+    );
+  }
+
+  #stored({ status, error }: Ending): StoredTurn {
+    const completedAtMs = status === "inProgress" ? null : Date.now();
+    const startedAtMs = this.#startedAtMs;
+    return {
+      id: this.#context.turnId,
+      rootTurnId: this.#context.turnId,
+      status,
+      error,
+      startedAtMs,
+      completedAtMs,
+      durationMs: completedAtMs === null ? null : Math.max(0, completedAtMs - startedAtMs),
+      blockedInput: this.#blockedInput,
+    };
+  }
+
+  #wire(ending: Ending, lastMessage: AgentMessageItem | null): WireTurn {
+    const { startedAtMs, completedAtMs, durationMs, blockedInput, ...stored } = this.#stored(ending);
+    return {
+      ...stored,
+      items: lastMessage === null ? [] : [lastMessage],
+      itemsView: lastMessage === null ? "notLoaded" : "summary",
+      startedAt: startedAtMs === null ? null : Math.floor(startedAtMs / 1000),
+      completedAt: completedAtMs === null ? null : Math.floor(completedAtMs / 1000),
+      durationMs,
+      hookRuns: this.#session.hookRuns().map(toHookRunSummary),
+      ...(blockedInput === null ? {} : { blockedInput }),
+    };
+  }
+
+  async #abortable<T>(pending: Promise<T>): Promise<T> {
+    const { signal } = this.#context;
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = (): void => aborted.reject(new Interrupted());
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
+    try {
+      return await Promise.race([pending, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      aborted.promise.catch(() => {}); // lost the race
+    }
+  }
+}
+
+function hookUsage(usage: TokenUsageBreakdown): NonNullable<HookInputs["PostModelRequest"]["token_usage"]> {
+  return {
+    input_tokens: usage.inputTokens,
+    cached_input_tokens: usage.cachedInputTokens,
+    cache_write_input_tokens: usage.cacheWriteInputTokens,
+    output_tokens: usage.outputTokens,
+    reasoning_output_tokens: usage.reasoningOutputTokens,
+    total_tokens: usage.totalTokens,
+  };
+}

@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { CommandExecutionItem, Turn } from "@sallyport/protocol";
+import type { ApprovalDecision, ApprovalRequest } from "../../src/session/approvals.ts";
+import type { ThreadSession } from "../../src/session/thread-session.ts";
+import { makeStage, moduleHook, startThread } from "../support/stage.ts";
+import type { Heard, Stage } from "../support/stage.ts";
+
+const input = [{ type: "text" as const, text: "go", text_elements: [] }];
+const rules = 'prefix_rule(["/usr/bin/touch"], decision = "prompt", justification = "touching is sensitive")\n';
+const shell = (command: string): object => ({ tool_calls: [{ name: "shell", arguments: { command } }] });
+
+async function answering(
+  { session, heard }: { session: ThreadSession; heard: Heard },
+  decisions: ApprovalDecision[],
+): Promise<{ turn: Turn; requests: ApprovalRequest[] }> {
+  const { id } = await session.startTurn({ input });
+  for (const [index, decision] of decisions.entries()) {
+    const request = await heard.until(({ requests }) => requests[index]);
+    session.answerApproval(request.requestId, decision);
+  }
+  const turn = await heard.completedTurn(id);
+  await session.idle();
+  return { turn, requests: heard.requests };
+}
+
+async function commandsOf(stage: Stage, session: ThreadSession, turn: Turn): Promise<CommandExecutionItem[]> {
+  const stored = await stage.store.readTurn(session.id, turn.id, "full");
+  return (stored?.items ?? []).filter((item) => item.type === "commandExecution");
+}
+
+test("a prompt rule asks about the exact program; accept lets it run once", async () => {
+  const stage = makeStage({ rules });
+  const model = stage.script([shell("touch a; echo $?"), shell("touch a; echo $?"), { text: "ok" }]);
+  const thread = await startThread(stage, { model });
+  const { turn, requests } = await answering(thread, ["accept", "decline"]);
+  const [first, second] = requests;
+  assert.ok(first?.method === "item/commandExecution/requestApproval");
+  const { params } = first;
+  assert.deepEqual(
+    [params.threadId, params.turnId, params.command, params.cwd, params.availableDecisions],
+    [thread.session.id, turn.id, "touch a", stage.project, ["accept", "acceptForSession", "decline", "cancel"]],
+  );
+  assert.match(params.reason ?? "", /^touching is sensitive \(rule /);
+  assert.notEqual(first.requestId, second?.requestId);
+  const items = await commandsOf(stage, thread.session, turn);
+  assert.deepEqual(
+    items.map(({ status, aggregatedOutput }) => [status, aggregatedOutput?.trim().split("\n").at(-1)]),
+    [
+      ["completed", "0"],
+      ["completed", "1"],
+    ],
+  );
+  assert.ok(existsSync(join(stage.project, "a")));
+  assert.equal(turn.status, "completed");
+  const runs = await stage.store.listExecRuns(thread.session.id, turn.id, {});
+  const touches = runs.data.map(({ record }) => record).filter(({ argv }) => argv[0] === "touch");
+  assert.deepEqual(
+    touches.map(({ decision, reason }) => [decision, reason.kind]),
+    [
+      // A yes is as an allow rule: the program is out of reach for code inside, so it goes outside.
+      ["escalate", "approval"],
+      ["deny", "approval"],
+    ],
+  );
+});
+
+test("the thread waits on approval while it is asked, and clients hear when it is resolved", async () => {
+  const stage = makeStage({ rules });
+  const thread = await startThread(stage, { model: stage.script([shell("touch a"), { text: "ok" }]) });
+  await answering(thread, ["accept"]);
+  const { outline } = thread.heard;
+  const at = outline.indexOf("serverRequest/resolved");
+  assert.deepEqual(outline.slice(at - 1, at + 2), [
+    "thread/status/changed active",
+    "serverRequest/resolved",
+    "thread/status/changed active",
+  ]);
+  const flags = thread.heard.notifications.flatMap(({ method, params }) =>
+    method === "thread/status/changed" && params.status.type === "active" ? [params.status.activeFlags] : [],
+  );
+  assert.deepEqual(flags, [[], ["waitingOnApproval"], []]);
+  assert.deepEqual(thread.session.waitingApprovals, []);
+});
+
+test("acceptForSession holds for the same program and arguments, in later turns too", async () => {
+  const stage = makeStage({ rules });
+  const model = stage.script([shell("touch a"), { text: "one" }, shell("touch a"), shell("touch b"), { text: "two" }]);
+  const thread = await startThread(stage, { model });
+  await answering(thread, ["acceptForSession"]);
+  const { id } = await thread.session.startTurn({ input });
+  const request = await thread.heard.until(({ requests }) => requests[1]);
+  assert.equal(request.method === "item/commandExecution/requestApproval" && request.params.command, "touch b");
+  thread.session.answerApproval(request.requestId, "decline");
+  await thread.heard.completedTurn(id);
+  assert.equal(thread.heard.requests.length, 2);
+});
+
+test("cancel refuses and ends the turn as interrupted", async () => {
+  const stage = makeStage({ rules });
+  const thread = await startThread(stage, { model: stage.script([shell("touch a"), { text: "never" }]) });
+  const { turn } = await answering(thread, ["cancel"]);
+  assert.equal(turn.status, "interrupted");
+  assert.equal(existsSync(join(stage.project, "a")), false);
+});
+
+test("where nobody can be asked, or policy says never, a prompt rule denies at once", async () => {
+  for (const [options, reason] of [
+    [{ canAsk: false }, /nobody is there to ask/],
+    [{ config: 'approval_policy = "never"\n' }, /the approval policy is never to ask/],
+  ] as const) {
+    const stage = makeStage({ rules, ...options });
+    const thread = await startThread(stage, { model: stage.script([shell("touch a"), { text: "ok" }]) });
+    const { turn } = await answering(thread, []);
+    const [item] = await commandsOf(stage, thread.session, turn);
+    assert.deepEqual([item?.status, thread.heard.requests], ["declined", []]);
+    assert.match(item?.aggregatedOutput ?? "", reason);
+  }
+});
+
+test("the policy untrusted asks before every command, and decline leaves a declined item", async () => {
+  const stage = makeStage();
+  const model = stage.script([
+    shell("touch a"),
+    { expect: "The command was not run: rejected by the user. Command: touch a", text: "ok" },
+  ]);
+  const thread = await startThread(stage, { model, approvalPolicy: "untrusted" });
+  const { turn } = await answering(thread, ["decline"]);
+  const [item] = await commandsOf(stage, thread.session, turn);
+  assert.deepEqual([item?.status, item?.exitCode, turn.status], ["declined", null, "completed"]);
+  assert.equal(existsSync(join(stage.project, "a")), false);
+});
+
+test("a PermissionRequest hook answers in place of a person, and a deny of one beats the allow of another", async () => {
+  const decide = (behavior: "allow" | "deny"): object => ({
+    hookSpecificOutput: {
+      hookEventName: "PermissionRequest",
+      decision: behavior === "deny" ? { behavior, message: "not by me" } : { behavior },
+    },
+  });
+  const seen: unknown[] = [];
+  const allowing = moduleHook("PermissionRequest", ({ tool_name: name, tool_input: given }) => {
+    seen.push([name, (given as Record<string, unknown>)["command"]]);
+    return decide("allow");
+  });
+  const stage = makeStage({ rules, modules: [allowing] });
+  const thread = await startThread(stage, { model: stage.script([shell("touch a"), { text: "ok" }]) });
+  await answering(thread, []);
+  assert.ok(existsSync(join(stage.project, "a")));
+  assert.deepEqual(seen, [["Bash", "touch a"]]);
+
+  const denying = moduleHook("PermissionRequest", () => decide("deny"), { name: "denies" });
+  const strict = makeStage({ rules, modules: [allowing, denying] });
+  const other = await startThread(strict, { model: strict.script([shell("touch a"), { text: "ok" }]) });
+  const { turn } = await answering(other, []);
+  const [item] = await commandsOf(strict, other.session, turn);
+  assert.match(item?.aggregatedOutput ?? "", /not by me/);
+  assert.deepEqual([existsSync(join(strict.project, "a")), other.heard.requests], [false, []]);
+});
+
+test("a guard hook that fails and says ask makes the command a question", async () => {
+  const guard = moduleHook(
+    "PreToolUse",
+    () => {
+      throw new Error("broken");
+    },
+    { onError: "ask" },
+  );
+  const stage = makeStage({ modules: [guard] });
+  const thread = await startThread(stage, { model: stage.script([shell("touch a"), { text: "ok" }]) });
+  const { requests } = await answering(thread, ["accept"]);
+  assert.equal(requests.length, 1);
+  assert.ok(existsSync(join(stage.project, "a")));
+});
+
+test("an interrupt takes an open question back", async () => {
+  const stage = makeStage({ rules });
+  const { session, heard } = await startThread(stage, { model: stage.script([shell("touch a")]) });
+  const { id } = await session.startTurn({ input });
+  const request = await heard.until(({ requests }) => requests[0]);
+  session.interrupt(id);
+  const turn = await heard.completedTurn(id);
+  assert.equal(turn.status, "interrupted");
+  assert.ok(heard.outline.indexOf("serverRequest/resolved") < heard.outline.indexOf("turn/completed"));
+  assert.throws(() => session.answerApproval(request.requestId, "accept"), { code: "APPROVAL_UNKNOWN" });
+  assert.equal(existsSync(join(stage.project, "a")), false);
+});
+
+test("an answer that is none refuses, and the turn goes on", async () => {
+  const stage = makeStage({ rules });
+  const { session, heard } = await startThread(stage, { model: stage.script([shell("touch a"), { text: "ok" }]) });
+  const { id } = await session.startTurn({ input });
+  const { requestId } = await heard.until(({ requests }) => requests[0]);
+  session.failApproval(requestId, "the client sent no decision");
+  assert.equal((await heard.completedTurn(id)).status, "completed");
+  assert.equal(existsSync(join(stage.project, "a")), false);
+});

@@ -1,0 +1,501 @@
+/** Runs the tree of a rules file. Bounded: steps, work, depth and sizes each have a limit, so that a file ends or is refused. */
+import { attributeOf } from "./methods.ts";
+import { builtins } from "./builtins.ts";
+import { elementAt, elementsOf, extendList, setElement, sliceOf } from "./elements.ts";
+import { limits } from "./limits.ts";
+import { binary, unary } from "./operators.ts";
+import { quoted, RulesFailure } from "./rules-error.ts";
+import { joinedText, reprOf, strOf } from "./text-of.ts";
+import type { Call, Clause, Comprehension, Expression, FunctionBody, Name, Span, Statement, Target } from "./syntax.ts";
+import { ellipsis } from "./syntax.ts";
+import { readType } from "./type-tests.ts";
+import {
+  aType,
+  Builtin,
+  Bytes,
+  Closure,
+  Dict,
+  isTrue,
+  List,
+  tooMany,
+  Tuple,
+  typeName,
+  ValueFailure,
+} from "./values.ts";
+import type { Charge, Frame, Given, Tools, TypeTest, Value } from "./values.ts";
+
+/** What a call of a rule function gets: the values, and the call as written, to point at. */
+export type RuleFunction = (call: Call, given: Given) => void;
+
+type Ending = "next" | "break" | "continue" | { returned: Value };
+
+const maxDepth = 1200;
+
+export class Interpreter {
+  readonly #module = new Map<string, Value>();
+  readonly #ruleFunctions: ReadonlyMap<string, RuleFunction>;
+  #steps = 0;
+  #work = 0;
+  #calls = 0;
+  #depth = 0;
+  readonly charge = (units: number): void => {
+    this.#work += units;
+    if (this.#work > limits.work)
+      throw new ValueFailure("the file takes too much work", `at most ${limits.work} units`);
+  };
+
+  constructor(ruleFunctions: ReadonlyMap<string, RuleFunction>) {
+    this.#ruleFunctions = ruleFunctions;
+  }
+
+  /** Runs the statements of the file, as far as they are known by now. Throws RulesFailure. */
+  run(statements: readonly Statement[]): void {
+    for (const statement of statements) this.#statement(statement, null);
+  }
+
+  #block(statements: readonly Statement[], frame: Frame | null): Ending {
+    for (const statement of statements) {
+      const ending = this.#statement(statement, frame);
+      if (ending !== "next") return ending;
+    }
+    return "next";
+  }
+
+  #statement(statement: Statement, frame: Frame | null): Ending {
+    this.#step(statement);
+    // Left in one way only: a failure ends the run, so nobody looks at the depth after it.
+    this.#descend(statement);
+    const ending = this.#endingOf(statement, frame);
+    this.#depth -= 1;
+    return ending;
+  }
+
+  #endingOf(statement: Statement, frame: Frame | null): Ending {
+    switch (statement.kind) {
+      case "expression":
+        this.#evaluate(statement.value, frame);
+        return "next";
+      case "assign": {
+        const value = this.#evaluate(statement.value, frame);
+        if (statement.type !== null)
+          this.#checkType(this.#typeOf(statement.type, frame), value, statement.value, "the value");
+        this.#assign(statement.target, value, frame);
+        return "next";
+      }
+      case "augment":
+        this.#augment(statement, frame);
+        return "next";
+      case "if":
+        return this.#block(
+          isTrue(this.#evaluate(statement.test, frame)) ? statement.whenTrue : statement.otherwise,
+          frame,
+        );
+      case "for":
+        return this.#loop(statement, frame);
+      case "def":
+        this.#assign(statement.name, this.#closure(statement.function, frame), frame);
+        return "next";
+      case "return":
+        return { returned: statement.value === null ? null : this.#evaluate(statement.value, frame) };
+      case "break":
+      case "continue":
+        return statement.kind;
+      case "pass":
+        break;
+    }
+    return "next";
+  }
+
+  #loop(statement: Extract<Statement, { kind: "for" }>, frame: Frame | null): Ending {
+    const over = this.#evaluate(statement.over, frame);
+    let result: Ending = "next";
+    this.#each(over, statement.over, (item) => {
+      this.#step(statement);
+      this.#assign(statement.target, item, frame);
+      const ending = this.#block(statement.body, frame);
+      if (typeof ending === "object") result = ending;
+      return ending === "next" || ending === "continue";
+    });
+    return result;
+  }
+
+  /** Goes through a value until `visit` says false. What is gone through cannot change meanwhile. */
+  #each(over: Value, at: Span, visit: (item: Value) => boolean): void {
+    const items = this.#guard(at, () => elementsOf(over, this.charge));
+    const held = over instanceof List || over instanceof Dict ? over : null;
+    if (held !== null) held.iterations += 1;
+    for (const item of items) if (!visit(item)) break;
+    if (held !== null) held.iterations -= 1;
+  }
+
+  #assign(target: Target, value: Value, frame: Frame | null): void {
+    if (target.kind === "name") {
+      const holder = this.#holder(target, frame);
+      holder.set(target.name, value);
+    } else if (target.kind === "index") {
+      const object = this.#evaluate(target.object, frame);
+      const index = this.#evaluate(target.index, frame);
+      this.#guard(target, () => setElement(object, index, value, this.charge));
+    } else if (target.kind === "attribute") {
+      throw new RulesFailure(target.start, target.end, "attributes cannot be changed", "a variable or an element");
+    } else {
+      const items = this.#guard(target, () => [...elementsOf(value, this.charge)]);
+      if (items.length !== target.items.length)
+        throw new RulesFailure(
+          target.start,
+          target.end,
+          `${items.length} values for ${target.items.length} variables`,
+          "as many of one as of the other",
+        );
+      target.items.forEach((item, index) => this.#assign(item as Target, items[index] ?? null, frame)); // as the parser checked
+    }
+  }
+
+  #augment(statement: Extract<Statement, { kind: "augment" }>, frame: Frame | null): void {
+    const { target, operator } = statement;
+    const before = this.#evaluate(target, frame);
+    const value = this.#evaluate(statement.value, frame);
+    if (operator === "+" && before instanceof List) {
+      // A list grows in place: other names of it see that.
+      this.#guard(statement, () => extendList(before, value, this.charge));
+      return;
+    }
+    this.#assign(
+      target,
+      this.#guard(statement, () => binary(operator, before, value, this.charge)),
+      frame,
+    );
+  }
+
+  #holder(name: Name, frame: Frame | null): Map<string, Value> {
+    if (name.binding.kind !== "scope") return this.#module;
+    let holder = frame;
+    for (let up = name.binding.up; up > 0 && holder !== null; up -= 1) holder = holder.outer;
+    if (holder === null)
+      throw new RulesFailure(name.start, name.end, `the name ${quoted(name.name)} is not known`, "a variable");
+    return holder.variables;
+  }
+
+  #evaluate(node: Expression, frame: Frame | null): Value {
+    this.#descend(node);
+    const value = this.#valueOf(node, frame);
+    this.#depth -= 1;
+    return value;
+  }
+
+  /** Every node that is looked at costs a unit: one statement can be as long as the file. */
+  #descend(node: Span): void {
+    this.#work += 1;
+    if (this.#work > limits.work)
+      throw new RulesFailure(node.start, node.end, "the file takes too much work", `at most ${limits.work} units`);
+    this.#depth += 1;
+    if (this.#depth > maxDepth)
+      throw new RulesFailure(node.start, node.end, "too deeply nested", `at most ${maxDepth} levels`);
+  }
+
+  #valueOf(node: Expression, frame: Frame | null): Value {
+    switch (node.kind) {
+      case "literal":
+        return node.value instanceof Uint8Array
+          ? new Bytes(node.value)
+          : node.value === ellipsis
+            ? ellipsis
+            : node.value;
+      case "name":
+        return this.#lookUp(node, frame);
+      case "list":
+      case "tuple": {
+        const items = node.items.map((item) => this.#evaluate(item, frame));
+        return this.#guard(node, () => (node.kind === "list" ? new List(items) : new Tuple(items)));
+      }
+      case "formatted": {
+        const parts = node.parts.map((part) => (typeof part === "string" ? part : this.#formattedPart(part, frame)));
+        return this.#guard(node, () => joinedText(parts, this.charge));
+      }
+      case "dict":
+        return this.#dict(node, frame);
+      case "listComprehension":
+      case "dictComprehension":
+        return this.#comprehension(node, frame);
+      case "call":
+        return this.#call(node, frame);
+      case "unary": {
+        const operand = this.#evaluate(node.operand, frame);
+        return node.operator === "not" ? !isTrue(operand) : this.#guard(node, () => unary(node.operator, operand));
+      }
+      case "binary":
+        return this.#binary(node, frame);
+      case "conditional":
+        return this.#evaluate(isTrue(this.#evaluate(node.test, frame)) ? node.whenTrue : node.otherwise, frame);
+      case "attribute": {
+        const object = this.#evaluate(node.object, frame);
+        return this.#guard(node, () => attributeOf(object, node.name));
+      }
+      case "index": {
+        const object = this.#evaluate(node.object, frame);
+        const index = this.#evaluate(node.index, frame);
+        return this.#guard(node, () => elementAt(object, index, this.charge));
+      }
+      case "slice":
+        return this.#slice(node, frame);
+      case "lambda":
+        break;
+    }
+    return this.#closure(node.function, frame);
+  }
+
+  #formattedPart(part: { value: Expression; conversion: "r" | "s" }, frame: Frame | null): string {
+    const value = this.#evaluate(part.value, frame);
+    return this.#guard(part.value, () =>
+      part.conversion === "r" ? reprOf(value, this.charge) : strOf(value, this.charge),
+    );
+  }
+
+  #lookUp(node: Name, frame: Frame | null): Value {
+    if (node.binding.kind === "builtin") {
+      const found = builtins.get(node.name);
+      return found === undefined ? new Builtin(node.name, () => null) : found;
+    }
+    const value = this.#holder(node, frame).get(node.name);
+    if (value === undefined)
+      throw new RulesFailure(
+        node.start,
+        node.end,
+        `the variable ${quoted(node.name)} has no value yet`,
+        "an assignment that runs before",
+      );
+    return value;
+  }
+
+  #dict(node: Extract<Expression, { kind: "dict" }>, frame: Frame | null): Dict {
+    const found = new Dict();
+    for (const entry of node.entries) {
+      const key = this.#evaluate(entry.key, frame);
+      const value = this.#evaluate(entry.value, frame);
+      this.#guard(entry.key, () => {
+        if (found.get(key, this.charge) !== undefined) throw new ValueFailure("the key occurs twice", "each key once");
+        found.set(key, value, this.charge);
+      });
+    }
+    return found;
+  }
+
+  #comprehension(node: Comprehension, frame: Frame | null): Value {
+    const inner: Frame = { variables: new Map(), outer: frame };
+    const items: Value[] = [];
+    const entries = new Dict();
+    const add = (): void => {
+      const value = (): Value => this.#evaluate(node.value, inner);
+      if (node.key === null) {
+        if (items.length >= limits.elements) throw tooMany();
+        items.push(value());
+      } else {
+        entries.set(this.#evaluate(node.key, inner), value(), this.charge);
+      }
+    };
+    this.#clauses(node.clauses, 0, { outer: frame, inner, add: () => this.#guard(node, add) });
+    return node.kind === "listComprehension" ? new List(items) : entries;
+  }
+
+  #clauses(clauses: readonly Clause[], at: number, run: { outer: Frame | null; inner: Frame; add(): void }): void {
+    const clause = clauses[at];
+    if (clause === undefined) {
+      run.add();
+    } else if (clause.kind === "if") {
+      if (isTrue(this.#evaluate(clause.test, run.inner))) this.#clauses(clauses, at + 1, run);
+    } else {
+      const over = this.#evaluate(clause.over, at === 0 ? run.outer : run.inner);
+      this.#each(over, clause.over, (item) => {
+        this.#step(clause);
+        this.#assign(clause.target, item, run.inner);
+        this.#clauses(clauses, at + 1, run);
+        return true;
+      });
+    }
+  }
+
+  #binary(node: Extract<Expression, { kind: "binary" }>, frame: Frame | null): Value {
+    const left = this.#evaluate(node.left, frame);
+    if (node.operator === "and") return isTrue(left) ? this.#evaluate(node.right, frame) : left;
+    if (node.operator === "or") return isTrue(left) ? left : this.#evaluate(node.right, frame);
+    const right = this.#evaluate(node.right, frame);
+    return this.#guard(node, () => binary(node.operator, left, right, this.charge));
+  }
+
+  #slice(node: Extract<Expression, { kind: "slice" }>, frame: Frame | null): Value {
+    const object = this.#evaluate(node.object, frame);
+    const [from, to, step] = [node.from, node.to, node.step].map((part) =>
+      part === null ? null : this.#evaluate(part, frame),
+    );
+    return this.#guard(node, () => sliceOf(object, from ?? null, to ?? null, step ?? null, this.charge));
+  }
+
+  #call(node: Call, frame: Frame | null): Value {
+    this.#step(node);
+    const callee = this.#evaluate(node.callee, frame);
+    const given = this.#given(node, frame);
+    if (callee instanceof Closure) return this.#enter(callee, given, node);
+    if (!(callee instanceof Builtin))
+      throw new RulesFailure(node.start, node.end, `${aType(callee)} cannot be called`, "a function");
+    const rule = this.#ruleFunctions.get(callee.name);
+    if (rule !== undefined && builtins.get(callee.name) === undefined) {
+      this.#guard(node, () => chargeGiven(given, this.charge));
+      rule(node, given);
+      return null;
+    }
+    return this.#guard(node, () => callee.call(given, this.#tools));
+  }
+
+  /** What builtins need of the interpreter. */
+  readonly #tools: Tools = {
+    charge: this.charge,
+    apply: (callee, positional) => {
+      const given = { positional, named: new Map<string, Value>() };
+      if (callee instanceof Closure) return this.#enter(callee, given, { start: 0, end: 0 });
+      if (callee instanceof Builtin) return callee.call(given, this.#tools);
+      throw new ValueFailure(`${aType(callee)} cannot be called`, "a function");
+    },
+  };
+
+  #given(node: Call, frame: Frame | null): Given {
+    const positional: Value[] = [];
+    const named = new Map<string, Value>();
+    for (const argument of node.given) {
+      const value = this.#evaluate(argument.value, frame);
+      if (argument.form === "plain") positional.push(value);
+      else if (argument.form === "named") named.set(argument.name, value);
+      else if (argument.form === "list")
+        for (const item of this.#guard(argument, () => elementsOf(value, this.charge))) positional.push(item);
+      else this.#spread(argument, value, named);
+    }
+    return { positional, named };
+  }
+
+  #spread(at: Span, value: Value, named: Map<string, Value>): void {
+    if (!(value instanceof Dict)) throw new RulesFailure(at.start, at.end, `** got ${aType(value)}`, "a dict");
+    for (const { key, value: item } of value.entries.values()) {
+      if (typeof key !== "string")
+        throw new RulesFailure(at.start, at.end, `** got ${aType(key)} for a name`, "strings");
+      if (named.has(key)) throw new RulesFailure(at.start, at.end, "repeated named argument", `\`${key}\` once`);
+      named.set(key, item);
+    }
+  }
+
+  #closure(body: FunctionBody, frame: Frame | null): Closure {
+    const defaults = new Map<string, Value>();
+    const types = new Map<string, TypeTest>();
+    for (const parameter of body.parameters) {
+      const { name } = parameter;
+      if (parameter.type !== null) types.set(name, this.#typeOf(parameter.type, frame));
+      if (parameter.default === null) continue;
+      const value = this.#evaluate(parameter.default, frame);
+      defaults.set(name, value);
+      const test = types.get(name);
+      if (test !== undefined) this.#checkType(test, value, parameter.default, `the default of \`${name}\``);
+    }
+    const returns = body.returns === null ? null : this.#typeOf(body.returns, frame);
+    return new Closure({ body, outer: frame, defaults, types, returns });
+  }
+
+  #enter(callee: Closure, given: Given, at: Span): Value {
+    this.#calls += 1;
+    if (this.#calls > limits.callDepth)
+      throw new RulesFailure(
+        at.start,
+        at.end,
+        "call stack overflow: functions call functions too deeply",
+        `at most ${limits.callDepth} levels`,
+      );
+    const { body } = callee.body;
+    const frame: Frame = { variables: this.#guard(at, () => this.#bind(callee, given, at)), outer: callee.outer };
+    const ending = Array.isArray(body) ? this.#block(body, frame) : { returned: this.#evaluate(body, frame) };
+    const value = typeof ending === "object" ? ending.returned : null;
+    if (callee.returns !== null)
+      this.#checkType(callee.returns, value, at, `the result of ${quoted(callee.body.name)}`);
+    this.#calls -= 1;
+    return value;
+  }
+
+  #bind(callee: Closure, { positional, named }: Given, at: Span): Map<string, Value> {
+    const { name, parameters } = callee.body;
+    const fail = (text: string, expected: string): RulesFailure => new RulesFailure(at.start, at.end, text, expected);
+    const variables = new Map<string, Value>();
+    const left = new Map(named);
+    let used = 0;
+    let namedOnly = false;
+    for (const parameter of parameters) {
+      if (parameter.form === "list" || parameter.form === "keywordsFollow") {
+        namedOnly = true;
+        if (parameter.form === "keywordsFollow") continue;
+        variables.set(parameter.name, new Tuple(positional.slice(used)));
+        used = positional.length;
+      } else if (parameter.form === "plain") {
+        const byName = left.get(parameter.name);
+        const byPosition = namedOnly ? undefined : positional[used];
+        if (byPosition !== undefined) used += 1;
+        if (byPosition !== undefined && byName !== undefined)
+          throw fail(`Argument \`${parameter.name}\` occurs more than once`, `\`${parameter.name}\` once`);
+        const value =
+          byPosition ?? byName ?? (byPosition === null || byName === null ? null : callee.defaults.get(parameter.name));
+        if (value === undefined)
+          throw fail(`Missing parameter \`${parameter.name}\` for call to \`${name}\``, "a value for it");
+        left.delete(parameter.name);
+        variables.set(parameter.name, value);
+      }
+    }
+    if (used < positional.length) throw fail(`too many positional arguments for call to ${name}`, `at most ${used}`);
+    const rest = parameters.find(({ form }) => form === "dict");
+    const [extra] = left.keys();
+    if (rest === undefined && extra !== undefined)
+      throw fail(`Found ${quoted(extra)} extra named parameter(s) for call to ${name}`, "its parameters");
+    if (rest !== undefined) variables.set(rest.name, dictOf(left, this.charge));
+    for (const [parameter, test] of callee.types) {
+      const value = variables.get(parameter);
+      if (value !== undefined) this.#checkType(test, value, at, `parameter \`${parameter}\``);
+    }
+    return variables;
+  }
+
+  #typeOf(node: Expression, frame: Frame | null): TypeTest {
+    return this.#guard(node, () => readType(node, (inner) => this.#evaluate(inner, frame)));
+  }
+
+  #checkType(test: TypeTest, value: Value, at: Span, what: string): void {
+    if (this.#guard(at, () => test.accepts(value, this.charge))) return;
+    const text = `Type of ${what} doesn't match`;
+    throw new RulesFailure(at.start, at.end, text, `\`${test.text}\`, actual \`${typeName(value)}\``);
+  }
+
+  #step(at: Span): void {
+    this.#steps += 1;
+    if (this.#steps > limits.steps)
+      throw new RulesFailure(at.start, at.end, "the file takes too many steps", `at most ${limits.steps}`);
+  }
+
+  /** Gives a failure of a value its place. */
+  #guard<Result>(at: Span, act: () => Result): Result {
+    try {
+      return act();
+    } catch (error) {
+      if (error instanceof ValueFailure) throw new RulesFailure(at.start, at.end, error.message, error.expected);
+      throw error;
+    }
+  }
+}
+
+function dictOf(entries: ReadonlyMap<string, Value>, charge: Charge): Dict {
+  const found = new Dict();
+  for (const [key, value] of entries) found.set(key, value, charge);
+  return found;
+}
+
+/** What a rule function will look at: tokens in lists in lists. */
+function chargeGiven({ positional, named }: Given, charge: Charge): void {
+  const visit = (value: Value, depth: number): void => {
+    charge(typeof value === "string" ? 1 + value.length : 1);
+    if (value instanceof List && depth < 4) for (const item of value.items) visit(item, depth + 1);
+    if (value instanceof Dict && depth < 4) for (const entry of value.entries.values()) visit(entry.value, depth + 1);
+  };
+  for (const value of positional) visit(value, 0);
+  for (const value of named.values()) visit(value, 0);
+}

@@ -1,0 +1,14 @@
+/** PreModelRequest: told before every request to the model of a turn; nothing that it prints is read. */
+import { defineEvent } from "./define-event.ts";
+import type { DefinedEvent } from "./define-event.ts";
+
+export const preModelRequest: DefinedEvent<"PreModelRequest"> = defineEvent({
+  event: "PreModelRequest",
+  matchValues: null,
+  takesContext: false,
+  plainText: "ignored",
+  read: null,
+  refuse: null,
+  refuseFailed: null,
+  combine: () => ({}),
+});

@@ -1,0 +1,54 @@
+/** Questions of the server to its clients. The first answer counts; `serverRequest/resolved` tells the others. */
+import { z } from "zod";
+import { CommandAction } from "./thread-item.ts";
+
+const Amendment = z.strictObject({
+  acceptWithExecpolicyAmendment: z.looseObject({ execpolicy_amendment: z.array(z.string()) }),
+});
+
+/** `cancel` also ends the turn. The amendment writes a rule, so that what begins with these words is not asked again. */
+export const CommandApprovalDecision = z.union([
+  z.enum(["accept", "acceptForSession", "decline", "cancel"]),
+  Amendment,
+]);
+export type CommandApprovalDecision = z.infer<typeof CommandApprovalDecision>;
+
+/** Params of `item/commandExecution/requestApproval`. `command` is the exact program with its arguments, where a rule asks about
+ *  one program of a command; `approvalId` then tells several questions about one item apart. */
+export const CommandApprovalParams = z.strictObject({
+  kind: z.literal("command"),
+  threadId: z.uuid(),
+  turnId: z.string(),
+  itemId: z.string(),
+  approvalId: z.string().nullable(),
+  startedAtMs: z.int(),
+  environmentId: z.string().nullable(),
+  reason: z.string().nullable(),
+  command: z.string(),
+  cwd: z.string(),
+  commandActions: z.array(CommandAction),
+  proposedExecpolicyAmendment: z.array(z.string()).nullable(),
+  availableDecisions: z.array(CommandApprovalDecision),
+});
+export type CommandApprovalParams = z.infer<typeof CommandApprovalParams>;
+
+/** Loose: it comes from a client. */
+export const CommandApprovalResponse = z.looseObject({ decision: CommandApprovalDecision });
+export type CommandApprovalResponse = z.infer<typeof CommandApprovalResponse>;
+
+/** Params of `item/fileChange/requestApproval`. The diff is in the item. */
+export const FileChangeApprovalParams = z.strictObject({
+  threadId: z.uuid(),
+  turnId: z.string(),
+  itemId: z.string(),
+  startedAtMs: z.int(),
+  reason: z.string().nullable(),
+  grantRoot: z.string().nullable(),
+});
+export type FileChangeApprovalParams = z.infer<typeof FileChangeApprovalParams>;
+
+export const FileChangeApprovalDecision = z.enum(["accept", "acceptForSession", "decline", "cancel"]);
+export type FileChangeApprovalDecision = z.infer<typeof FileChangeApprovalDecision>;
+
+export const FileChangeApprovalResponse = z.looseObject({ decision: FileChangeApprovalDecision });
+export type FileChangeApprovalResponse = z.infer<typeof FileChangeApprovalResponse>;

@@ -34,6 +34,7 @@ const SYSTEM_PACKAGES = [
   { name: "man-db", proof: "man", groups: ["test"] },
   { name: "openssh-client", proof: "ssh", groups: ["test"] },
   { name: "perl", proof: "perl", groups: ["test"] },
+  { name: "procps", proof: "top", groups: ["test"] },
   { name: "python3", proof: "python3", groups: ["test"] },
   { name: "ripgrep", proof: "rg", groups: ["test"] },
   { name: "socat", proof: "socat", groups: ["test"] },

@@ -2,6 +2,7 @@
 import { closeSync, constants, ftruncateSync, openSync, readlinkSync, writeSync } from "node:fs";
 import { isUtf8 } from "node:buffer";
 import { resolve } from "node:path";
+import { isatty } from "node:tty";
 import { loadRules } from "@sallyport/rules-store";
 import type { RuleSet } from "@sallyport/rules-store";
 import { checkHome, locateHome, readEnvironment, runGuarded } from "@sallyport/shell-escalation";
@@ -28,6 +29,7 @@ export async function runCommand(given: RunArguments): Promise<number> {
     tellFailures(summary, given.timeoutMs);
     if (tree !== null) printTree(tree, summary, 2);
     tell(summary);
+    if (summary.signal === "SIGINT") endByInterrupt();
     return summary.exitStatus;
   } catch (error) {
     const { code, message, exitStatus } = describeFailure(error);
@@ -35,6 +37,11 @@ export async function runCommand(given: RunArguments): Promise<number> {
     tell({ exitStatus, failures: [{ code, message }] });
     return exitStatus;
   }
+}
+
+/** A shell whose loop or script is at work here ends it only when it sees that Ctrl-C has ended us, and not by a status of 130. */
+function endByInterrupt(): void {
+  if ([0, 1, 2].some(isatty)) process.kill(process.pid, "SIGINT");
 }
 
 interface Place {
@@ -53,6 +60,7 @@ export async function runInside(given: RunArguments, place: Place): Promise<RunS
   const ruleSet: RuleSet = loadRules({ home, files: rulesFiles, discover: hasHome && given.useDiscoveredRules });
   if (given.interceptor === "none") complain("no interceptor: programs are not decided on and rules have no effect");
   const caller = separateCaller(readEnvironment());
+  using cleanup = new DisposableStack();
   return await runGuarded({
     argv: given.argv,
     cwd,
@@ -77,6 +85,7 @@ export async function runInside(given: RunArguments, place: Place): Promise<RunS
       if (given.interceptor === "auto" && interceptor.kind === "bash") complain(weakerInterception);
     },
     maxProcesses: given.maxProcesses,
+    ...(given.pty ? (await import("./terminal-relay.ts")).relayTerminal(cleanup) : {}),
     timeoutMs: given.timeoutMs,
     journal: given.journal === null ? null : absolute(given.journal),
     passSignals: true,

@@ -22,6 +22,8 @@ export interface RunArguments {
   allowGitInit: boolean;
   sockets: string[];
   wall: "auto" | "bubblewrap" | "landlock";
+  /** A terminal of its own. */
+  pty: boolean;
   maxProcesses: number | null;
   timeoutMs: number | null;
   journal: string | null;
@@ -82,6 +84,7 @@ const table = [
     choices: ["never", "on-request"],
     text: 'what a rule with "prompt" does: never asks, and denies',
   },
+  { name: "-t", text: "give it a terminal of its own, also where there is none" },
   { name: "--max-procs", value: "N", text: "at most N processes and threads at a time" },
   { name: "--timeout", value: "SECONDS", text: "then end the whole tree, and exit with 124" },
   { name: "--journal", value: "FILE", text: "append one JSON record a program to FILE" },
@@ -122,6 +125,7 @@ export function parseRunArguments(words: readonly Text[]): RunArguments | null {
     allowGitInit: values.has("--allow-git-init"),
     sockets: all("--socket"),
     wall: (one("--wall") as RunArguments["wall"] | null) ?? "auto",
+    pty: values.has("-t"),
     maxProcesses: parseLimit(one("--max-procs")),
     timeoutMs: parseSeconds(one("--timeout")),
     journal: one("--journal"),

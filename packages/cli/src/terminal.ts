@@ -38,15 +38,20 @@ export function complain(message: string): void {
 
 /** Writes all of it before it returns. A reader that has gone away is no failure: the exit status must stay the command's. */
 export function write(text: string, descriptor: 1 | 2): void {
-  const bytes = Buffer.from(text);
+  writeBytes(Buffer.from(text), descriptor);
+}
+
+/** The same; false where the reader has gone away. */
+export function writeBytes(bytes: Uint8Array, descriptor: 1 | 2): boolean {
   let at = 0;
   while (at < bytes.length) {
     try {
       at += writeSync(descriptor, bytes, at);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return false;
       // The command may have left the pipe in non-blocking mode, and the reader is slow.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, retryMs);
     }
   }
+  return true;
 }

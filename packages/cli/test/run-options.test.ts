@@ -16,6 +16,7 @@ const defaults = {
   allowGitInit: false,
   sockets: [],
   wall: "auto",
+  pty: false,
   maxProcesses: null,
   timeoutMs: null,
   journal: null,
@@ -30,7 +31,7 @@ test("everything has a default", () => {
 test("every option is understood", () => {
   const words =
     "--interceptor bash --shell b --execve-wrapper x --rules a --rules=b --no-rules --sandbox read-only --writable w --network --deny-read d --allow-git-init " +
-    "--socket s --wall landlock --ask never --max-procs 10 --timeout 1.5 --journal j --tree --json=out -- ls";
+    "--socket s --wall landlock --ask never -t --max-procs 10 --timeout 1.5 --journal j --tree --json=out -- ls";
   assert.deepEqual(parseRunArguments(words.split(" ")), {
     argv: ["ls"],
     interceptor: "bash",
@@ -45,6 +46,7 @@ test("every option is understood", () => {
     allowGitInit: true,
     sockets: ["s"],
     wall: "landlock",
+    pty: true,
     maxProcesses: 10,
     timeoutMs: 1500,
     journal: "j",

@@ -1,6 +1,6 @@
 /** The public surface of @sallyport/shell-escalation: a command behind the guarded door, and the parts a harness needs around it. */
 export { runGuarded } from "./run-guarded.ts";
-export type { ExecPolicy, GuardedRunOptions, RunSummary } from "./run-guarded.ts";
+export type { ExecPolicy, GuardedRunOptions, PtyOptions, RunSummary } from "./run-guarded.ts";
 export { EscalateServer } from "./escalation/escalate-server.ts";
 export type { EscalateServerOptions, EscalationCommand, EscalationSession } from "./escalation/escalate-server.ts";
 export { runShell } from "./escalation/run-shell.ts";

@@ -88,6 +88,8 @@ export interface GuardedRunOptions {
   journal?: string | null;
   /** Default: this process's own descriptors 0, 1 and 2. */
   stdio?: BrokerOptions["stdio"];
+  /** Run on a pty of its own; `stdio` is then only the broker's: the terminal among it is put into raw mode, and has the size. */
+  pty?: PtyOptions | null;
   /** What this process changed about itself and the command shall have as it was before: see `LaunchSpec.caller`. */
   caller?: NonNullable<LaunchSpec["caller"]>;
   /** Takes what the command prints on stdout and stderr, mixed, every byte in order, before `runGuarded()` resolves; stdin is
@@ -111,6 +113,16 @@ export interface GuardedRunOptions {
   onStreams?(streams: Pick<Broker, "stdin" | "stdout" | "stderr">): void;
   /** Which interceptor it is, when the command has started. */
   onInterceptor?(interceptor: Interceptor): void;
+}
+
+/** The other side of the command's pty. */
+export interface PtyOptions {
+  size: NonNullable<LaunchSpec["pty"]>;
+  onOutput(chunk: Buffer): void;
+  /** The command has started: from now on it can be typed to and resized. */
+  onOpen(terminal: Pick<Broker, "input" | "resize" | "followSize" | "signal" | "terminate">): void;
+  /** All input so far has been typed: time for more. */
+  onInputTaken?(): void;
 }
 
 /** How a run ended. `exitStatus` is what `sallyport run` exits with: the command's own, 128+n for signal n, 124 after a timeout,
@@ -230,7 +242,14 @@ async function launchBehindWall(
   for (let attempt = 1; ; attempt++) {
     const cgroups = cleanup.adopt(makeTreeCgroups(options.maxProcesses ?? null), (made) => made.remove());
     const handlers = door.handlersFor(interceptor);
-    const broker = await startBroker({ handlers, ...stdio });
+    const { pty } = options;
+    const broker = await startBroker({
+      handlers:
+        pty == null
+          ? handlers
+          : { ...handlers, onOutput: (chunk) => pty.onOutput(chunk), onInputTaken: () => pty.onInputTaken?.() },
+      ...stdio,
+    });
     options.onStreams?.(broker);
     // Of no effect once the broker has ended, which it has when nothing went wrong.
     cleanup.defer(() => broker.terminate(0));
@@ -239,6 +258,7 @@ async function launchBehindWall(
     door.open(broker, deciderFor(options, { plan, broker, ledger, questions }));
     try {
       await broker.launch(launchSpec(options, { program, plan, cgroups, interceptor }));
+      pty?.onOpen(broker);
       return { broker, plan, cgroups, interceptor };
     } catch (error) {
       plan.close();
@@ -443,7 +463,7 @@ function launchSpec(options: GuardedRunOptions, { program, plan, cgroups, interc
     ...(options.onOutput === undefined ? {} : { mergedOutput: true }),
     ...(options.caller === undefined ? {} : { caller: options.caller }),
     escalateSocket: socket,
-    pty: null,
+    pty: options.pty?.size ?? null,
   };
 }
 

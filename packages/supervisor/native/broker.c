@@ -12,6 +12,7 @@
 #include "filter.h"
 #include "kernel-report.h"
 #include "standing.h"
+#include "terminal.h"
 #include "wrapper-sessions.h"
 
 #include <arpa/inet.h>
@@ -19,7 +20,6 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,6 @@
 #include <unistd.h>
 
 enum {
-    CONTROL_FD = 3,
     FLUSH_DELAY_MS = 5,
     OUT_LIMIT = 1024 * 1024, /* above this no new exec is taken up until Node has read */
     TREE_TIMEOUT_MS = 5000,
@@ -49,10 +48,8 @@ struct broker broker = {
     .control = {SOURCE_CONTROL, CONTROL_FD},
     .signals = {SOURCE_SIGNALS, -1},
     .init = {SOURCE_INIT, -1},
-    .terminal = {SOURCE_TERMINAL, -1},
     .timer = {SOURCE_TIMER, -1},
     .stand_in_fd = -1,
-    .saved_terminal_fd = -1,
 };
 
 /* --- sources --- */
@@ -72,45 +69,6 @@ void close_source(struct source *source) {
 static void set_delay(const struct source *timer, uint64_t delay_ms) {
     struct itimerspec when = {.it_value = {(time_t)(delay_ms / 1000), (long)(delay_ms % 1000) * 1000000}};
     (void)timerfd_settime(timer->fd, 0, &when, NULL);
-}
-
-/* --- a pty or a pipe of our own --- */
-
-static void watch_terminal(void) {
-    if (broker.terminal.fd < 0)
-        return;
-    struct epoll_event event = {(broker.listeners_paused ? 0U : (uint32_t)EPOLLIN) |
-                                    (broker.typed.length > 0 ? (uint32_t)EPOLLOUT : 0U),
-                                {.ptr = &broker.terminal}};
-    (void)epoll_ctl(broker.epoll_fd, EPOLL_CTL_MOD, broker.terminal.fd, &event);
-}
-
-/* Types as much as the pty takes; the rest waits until the program has read. */
-static void type_input(void) {
-    while (broker.typed.length > 0) {
-        ssize_t written = broker.terminal.fd < 0
-                              ? (ssize_t)broker.typed.length
-                              : RETRY(write(broker.terminal.fd, broker.typed.data, broker.typed.length));
-        if (written <= 0)
-            break;
-        buffer_drop(&broker.typed, (size_t)written);
-    }
-    watch_terminal();
-}
-
-/* False when there is nothing to read. */
-static bool read_terminal(void) {
-    uint8_t bytes[16384];
-    ssize_t got = RETRY(read(broker.terminal.fd, bytes, sizeof bytes));
-    if (got <= 0) {
-        if (got == 0 || errno != EAGAIN)
-            close_source(&broker.terminal); /* EIO: the last slave is closed */
-        return false;
-    }
-    size_t frame = buffer_begin_frame(&broker.out, FRAME_OUTPUT);
-    buffer_string(&broker.out, bytes, (size_t)got);
-    buffer_end_frame(&broker.out, frame);
-    return true;
 }
 
 /* --- frames to Node --- */
@@ -359,31 +317,6 @@ static _Noreturn void exec_plain(int result_fd) {
     _exit(EXIT_OWN_FAILURE);
 }
 
-static int watch_own_output(int read_fd, int write_fd) {
-    (void)fcntl(read_fd, F_SETFD, FD_CLOEXEC);
-    (void)fcntl(write_fd, F_SETFD, FD_CLOEXEC);
-    (void)fcntl(read_fd, F_SETFL, O_NONBLOCK);
-    broker.terminal.fd = read_fd;
-    watch_source(&broker.terminal, EPOLLIN);
-    return write_fd;
-}
-
-static int open_own_output(void) {
-    if (broker.launch.merged_output) {
-        int ends[2];
-        if (pipe2(ends, O_CLOEXEC) != 0)
-            die("making a pipe for the output: %s", strerror(errno));
-        return watch_own_output(ends[0], ends[1]);
-    }
-    if (!broker.launch.pty)
-        return -1;
-    int master, slave;
-    struct winsize size = {(unsigned short)broker.launch.rows, (unsigned short)broker.launch.columns, 0, 0};
-    if (openpty(&master, &slave, NULL, NULL, &size) != 0)
-        die("opening a pty: %s", strerror(errno));
-    return watch_own_output(master, slave);
-}
-
 /* The command's descriptors are its own: as long as we hold them too, their readers never see the end. */
 static void let_go_of_standard_descriptors(void) {
     int null_fd = RETRY(open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -392,20 +325,10 @@ static void let_go_of_standard_descriptors(void) {
     (void)close(null_fd);
 }
 
-static void keep_own_terminal(void) {
-    for (int fd = 0; fd <= 2 && broker.saved_terminal_fd < 0 && broker.launch.terminal; fd++)
-        if (isatty(fd) && tcgetsid(fd) == broker.session)
-            broker.saved_terminal_fd = RETRY(fcntl(fd, F_DUPFD_CLOEXEC, CONTROL_FD + 1));
-    /* Only who has the foreground may hand it on. */
-    if (broker.saved_terminal_fd >= 0 && tcgetpgrp(broker.saved_terminal_fd) != broker.group)
-        broker.launch.terminal = false;
-}
-
-static void launch_guarded(const struct slice *payload) {
+static void launch_guarded(const struct slice *payload, int output_fd) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         die("making a socket for init: %s", strerror(errno));
-    int output_fd = open_own_output();
     CLEANUP_FD int specification_fd = make_specification(payload);
     broker.wall_messages_fd = memfd_create("sallyport-wall", MFD_CLOEXEC);
     if (broker.wall_messages_fd < 0)
@@ -433,11 +356,10 @@ static void launch_guarded(const struct slice *payload) {
         open_wrappers_socket(pair[0]);
 }
 
-static void launch_plain(void) {
+static void launch_plain(int output_fd) {
     int result[2];
     if (pipe2(result, O_CLOEXEC) != 0)
         die("making a pipe: %s", strerror(errno));
-    int output_fd = open_own_output();
     broker.launch_pid = fork();
     if (broker.launch_pid < 0)
         die("starting the program: %s", strerror(errno));
@@ -471,14 +393,15 @@ static void launch(struct reader *reader) {
         broker.cgroups[count++] = broker.launch.cgroup;
     if (broker.launch.pids_cgroup[0] != '\0')
         broker.cgroups[count] = broker.launch.pids_cgroup;
-    keep_own_terminal();
-    /* The flag that init reads has to say what was decided here. */
-    uint8_t *terminal_flag = (uint8_t *)(uintptr_t)payload.bytes + 3;
-    *terminal_flag = broker.launch.terminal;
-    if (broker.launch.guarded)
-        launch_guarded(&payload);
-    else
-        launch_plain();
+    int output_fd = prepare_terminal();
+    if (broker.launch.guarded) {
+        /* The byte that init reads has to say what was decided here. */
+        uint8_t *terminal = (uint8_t *)(uintptr_t)payload.bytes + 3;
+        *terminal = (uint8_t)broker.launch.terminal;
+        launch_guarded(&payload, output_fd);
+    } else {
+        launch_plain(output_fd);
+    }
     close_own_pipes();
     let_go_of_standard_descriptors();
 }
@@ -489,11 +412,6 @@ static size_t kill_everything(void) {
     for (const char *const *cgroup = broker.cgroups; *cgroup != NULL; cgroup++)
         (void)kill_cgroup(*cgroup);
     return signal_descendants(SIGKILL, 0);
-}
-
-static void give_terminal_back(void) {
-    if (broker.saved_terminal_fd >= 0 && broker.launch.terminal)
-        (void)tcsetpgrp(broker.saved_terminal_fd, broker.group);
 }
 
 /* Ends what is left of the tree. Every orphan comes to us (subreaper), so when there is no child any more, none is left: usually
@@ -578,6 +496,7 @@ static void give_up(void) {
     if (getpid() != broker.pid)
         return; /* a child on its way to its program */
     give_terminal_back();
+    restore_outer_terminal();
     (void)end_tree();
     remove_cgroups();
 }
@@ -591,9 +510,7 @@ static _Noreturn void leave(void) {
     else
         buffer_u32(&left, 0);
     bool sure = end_tree();
-    /* What the program printed last is still in the pty or pipe; bounded, should something that we could not end still print. */
-    for (int reads = 0; reads < 1024 && broker.terminal.fd >= 0 && read_terminal(); reads++)
-        ;
+    read_rest_of_terminal();
     report_all_ended();
     report_sessions_ended();
     remove_cgroups();
@@ -612,6 +529,8 @@ static _Noreturn void leave(void) {
         flush_before_leaving();
         read_until_node_closes();
     }
+    /* After Node has printed all: in the caller's modes the last lines would get a second carriage return. */
+    restore_outer_terminal();
     _exit(0);
 }
 
@@ -647,39 +566,13 @@ static void send_to_command(enum init_message_kind kind, int32_t value) {
         (void)send_init_message(broker.init.fd, kind, value, "", -1);
     else if (!broker.launch.guarded && broker.launch_pid > 0 && kind == INIT_SIGNAL)
         (void)kill(-broker.launch_pid, value);
-    else if (!broker.launch.guarded && broker.launch_pid > 0 && kind == INIT_RESUME)
-        (void)kill(-broker.launch_pid, SIGCONT);
-}
-
-/* The command stopped. At a terminal of ours: if it only wants to read while we hold the foreground, it gets it; else the
- * whole job stops, as a shell expects. */
-static void handle_stop(int signal) {
-    if (broker.saved_terminal_fd < 0)
-        return;
-    bool wants_terminal = signal == SIGTTIN || signal == SIGTTOU;
-    if (wants_terminal && tcgetpgrp(broker.saved_terminal_fd) == broker.group) {
-        broker.launch.terminal = true;
-        send_to_command(INIT_RESUME, 1);
-        return;
-    }
-    give_terminal_back();
-    (void)kill(0, SIGSTOP); /* Node and this process: the job as the shell knows it */
-}
-
-static void handle_continue(void) {
-    bool foreground = broker.saved_terminal_fd >= 0 && tcgetpgrp(broker.saved_terminal_fd) == broker.group;
-    if (broker.saved_terminal_fd >= 0)
-        send_to_command(INIT_RESUME, foreground && broker.launch.terminal);
 }
 
 static void handle_child(pid_t pid, int status) {
     if (handle_wait_status(pid, status) || pid != broker.launch_pid)
         return;
-    if (WIFSTOPPED(status)) {
-        if (!broker.launch.guarded)
-            handle_stop(WSTOPSIG(status));
+    if (WIFSTOPPED(status))
         return;
-    }
     broker.launch_reaped = true;
     if (!broker.launch.guarded) {
         broker.status = status;
@@ -696,6 +589,8 @@ static void handle_signals(void) {
             handle_continue();
         else if (information.ssi_signo == SIGTERM)
             terminate(2000);
+        else
+            handle_terminal_signal(&information);
     }
     int status;
     pid_t pid;
@@ -812,19 +707,12 @@ static void handle_frame(uint8_t kind, struct reader *reader) {
     case FRAME_TERMINATE:
         terminate(read_u32(reader));
         return;
-    case FRAME_RESIZE: {
-        unsigned short rows = (unsigned short)read_u32(reader);
-        struct winsize size = {.ws_row = rows, .ws_col = (unsigned short)read_u32(reader)};
-        if (broker.terminal.fd >= 0)
-            (void)ioctl(broker.terminal.fd, TIOCSWINSZ, &size);
+    case FRAME_RESIZE:
+        resize_terminal(reader);
         return;
-    }
-    case FRAME_INPUT: {
-        struct slice input = read_string(reader);
-        buffer_bytes(&broker.typed, input.bytes, input.length);
-        type_input();
+    case FRAME_INPUT:
+        type_into_terminal(reader);
         return;
-    }
     default:
         die("Node sent a frame of unknown kind %u", kind);
     }
@@ -865,13 +753,6 @@ static void handle_control(uint32_t events) {
         broker.node_gone = true; /* nobody answers any more: the tree ends now */
         broker.ending = true;
     }
-}
-
-static void handle_terminal(uint32_t events) {
-    if ((events & EPOLLOUT) != 0)
-        type_input();
-    if ((events & (EPOLLIN | EPOLLHUP)) != 0)
-        (void)read_terminal();
 }
 
 static void handle_event(struct source *source, uint32_t events) {

@@ -7,6 +7,8 @@
 #include "init.h"
 #include "launch.h"
 
+enum { CONTROL_FD = 3 };
+
 enum source_kind {
     SOURCE_CONTROL,        /* frames to and from Node */
     SOURCE_SIGNALS,        /* signalfd */
@@ -50,16 +52,14 @@ enum verdict_kind { VERDICT_RUN = 0, VERDICT_ESCALATE = 1, VERDICT_DENY = 2, VER
 
 struct broker {
     int epoll_fd;
-    struct source control, signals, init, terminal, timer;
+    struct source control, signals, init, timer;
     struct buffer in, out;
-    struct buffer typed;   /* input for the pty that it has not taken yet */
     size_t unhurried;      /* bytes of `out` that nobody waits for, when nothing else is in it */
     uint64_t flush_at_ms;  /* when they are sent all the same */
     bool control_writable; /* EPOLLOUT is asked for */
     bool listeners_paused; /* Node reads too slowly: no new execs until it caught up */
     int stand_in_fd;       /* the stand-in's executable */
     int wall_messages_fd;  /* what bubblewrap wrote to its stderr */
-    int saved_terminal_fd; /* the session's terminal, -1 where we don't hand it over */
     bool own_pipes;  /* the command's descriptors 0 to 2 are pipes of ours, whose other ends Node opens through /proc */
     int pipes[3][2]; /* of each its reading and its writing end */
     pid_t pid, session, group;

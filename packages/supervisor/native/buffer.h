@@ -38,6 +38,7 @@ enum frame_kind {
     FRAME_SESSION_RESOLVED = 111,
     FRAME_SESSION_MESSAGE = 112,
     FRAME_SESSION_STATE = 113,
+    FRAME_INPUT_TAKEN = 114,
 };
 
 struct buffer {

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -131,7 +130,7 @@ static void probe_wall(int socket_fd, const struct launch_spec *launch, const st
     }
 }
 
-/* The session's terminal, kept apart from the standard descriptors, which are the command's; -1 where there is none. */
+/* The session's terminal, be it a pty, kept apart from the standard descriptors, which are the command's; -1: none. */
 static int terminal_fd = -1;
 
 static void keep_terminal(void) {
@@ -184,13 +183,9 @@ static int receive_wrappers_socket(int socket_fd, const struct launch_spec *laun
 }
 
 static _Noreturn void become_command(int socket_fd, int wrappers_fd, const struct launch_spec *launch) {
-    if (launch->pty) {
-        (void)setsid();
-        (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0);
-    } else {
-        (void)setpgid(0, 0);
+    (void)setpgid(0, 0);
+    if (launch->terminal == TERMINAL_FOREGROUND)
         take_foreground(getpid());
-    }
     build_wall(socket_fd, &launch->wall);
     if (chdir(launch->cwd) != 0)
         fail(socket_fd, "entering the working directory");
@@ -211,7 +206,7 @@ static _Noreturn void become_command(int socket_fd, int wrappers_fd, const struc
         _exit(EXIT_OWN_FAILURE);
     }
     for (int fd = 0; fd <= 2; fd++)
-        if ((launch->closed_descriptors >> fd & 1) != 0)
+        if (!launch->pty && (launch->closed_descriptors >> fd & 1) != 0)
             (void)close(fd);
     restore_signals(launch->ignored_signals);
     (void)execve(launch->file, launch->argv, launch->env);
@@ -242,9 +237,10 @@ static void obey(const struct init_message *message, pid_t command) {
     else if (message->kind == INIT_SIGNAL_ALL && getpid() == 1)
         (void)kill(-1, message->value);
     else if (message->kind == INIT_RESUME) {
-        if (message->value == 1)
+        if (message->value != RESUME)
             take_foreground(command);
-        (void)kill(-command, SIGCONT);
+        if (message->value != RESUME_FOREGROUND_ONLY)
+            (void)kill(-command, SIGCONT);
     }
 }
 
@@ -330,7 +326,7 @@ void init_main(int socket_fd, int specification_fd, int error_fd) {
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
     probe_wall(socket_fd, &launch, &header.targets);
-    if (launch.terminal)
+    if (launch.terminal != TERMINAL_NONE)
         keep_terminal();
     CLEANUP_FD int wrappers_fd = receive_wrappers_socket(socket_fd, &launch);
     pid_t command = fork();

@@ -15,9 +15,11 @@ enum init_message_kind {
     /* from the broker */
     INIT_SIGNAL = 'S', /* value: signal for the command's process group */
     INIT_SIGNAL_ALL = 'A',
-    INIT_RESUME = 'R',   /* value: 1 to take the terminal's foreground first */
+    INIT_RESUME = 'R',   /* value: enum resume */
     INIT_WRAPPERS = 'W', /* with the wrappers' socket, before anything else, where the launch names a number for it */
 };
+
+enum resume { RESUME, RESUME_IN_FOREGROUND, RESUME_FOREGROUND_ONLY /* it runs already */ };
 
 struct init_message {
     uint8_t kind;

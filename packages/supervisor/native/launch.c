@@ -41,7 +41,10 @@ bool launch_parse(struct reader *reader, struct launch_spec *launch) {
     launch->guarded = read_u8(reader) != 0;
     launch->intercept = read_u8(reader) != 0;
     launch->pid_namespace = read_u8(reader) != 0;
-    launch->terminal = read_u8(reader) != 0;
+    uint8_t terminal = read_u8(reader);
+    if (terminal > TERMINAL_FOREGROUND)
+        return false;
+    launch->terminal = (enum terminal_use)terminal;
     uint8_t output = read_u8(reader);
     launch->pty = output == OUTPUT_PTY;
     launch->merged_output = output == OUTPUT_PIPE;

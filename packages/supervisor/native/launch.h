@@ -35,8 +35,12 @@ struct wall_spec {
 /* Where what the command prints goes: to the descriptors that we got, or through us. */
 enum output_kind { OUTPUT_INHERITED = 0, OUTPUT_PTY = 1, OUTPUT_PIPE = 2 };
 
+/* Node says NONE, or BACKGROUND for "as it comes"; what init reads is what the broker has found. */
+enum terminal_use { TERMINAL_NONE = 0, TERMINAL_BACKGROUND = 1, TERMINAL_FOREGROUND = 2 };
+
 struct launch_spec {
-    bool guarded, intercept, pid_namespace, terminal, pty, merged_output;
+    bool guarded, intercept, pid_namespace, pty, merged_output;
+    enum terminal_use terminal;
     uint32_t rows, columns;
     char *cgroup, *pids_cgroup; /* empty: none */
     uint64_t nofile_soft;       /* the caller's own limit, which Node raised for itself; 0: leave it */

@@ -81,7 +81,9 @@ static void obey(const struct init_message *message, int socket_fd, int signal_f
 
 static void pass_signal_on(const struct signalfd_siginfo *information, int socket_fd) {
     struct init_message message = {.kind = 'S', .value = (int32_t)information->ssi_signo};
-    message.text[0] = information->ssi_code == SI_KERNEL ? 'k' : 'u';
+    /* What the terminal sends, and what the namespace's first process does, goes to the whole group: see pass_signal(). */
+    bool to_group = information->ssi_code == SI_KERNEL || information->ssi_pid == 1;
+    message.text[0] = to_group ? 'k' : 'u';
     (void)RETRY(send(socket_fd, &message, sizeof message, MSG_NOSIGNAL));
 }
 

@@ -45,9 +45,11 @@ export interface Broker {
   signal(number: number): void;
   /** TERM to the whole tree, KILL after `graceMs`; 0 kills at once. */
   terminate(graceMs: number): void;
-  /** Types into the pty of a launch that has one. */
+  /** Types into the pty of a launch that has one. An empty chunk: the input has ended, and the key for that is typed. */
   input(chunk: Buffer): void;
   resize(rows: number, columns: number): void;
+  /** The pty takes the size of the terminal among the broker's own descriptors 0 to 2. */
+  followSize(): void;
   /** Resolves when the command and its whole tree have ended. Rejects as `launch` does, also when the program could not be
    *  executed (`LAUNCH_FAILED` with stage "exec"). */
   readonly finished: Promise<RunResult>;
@@ -282,6 +284,10 @@ class BrokerConnection implements Broker {
     this.#send(new FrameWriter(frameKinds.resize).u32(rows).u32(columns).finish());
   }
 
+  followSize(): void {
+    this.resize(0, 0);
+  }
+
   #send(frame: Buffer): void {
     if (this.#control.writable) this.#control.write(frame);
   }
@@ -339,6 +345,9 @@ class BrokerConnection implements Broker {
         return;
       case frameKinds.lingering:
         this.#handlers.onLingering?.();
+        return;
+      case frameKinds.inputTaken:
+        this.#handlers.onInputTaken?.();
         return;
       case frameKinds.output:
         this.#takeOutput(payload.bytes());

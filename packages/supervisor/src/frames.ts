@@ -35,6 +35,7 @@ export const frameKinds = {
   sessionResolved: 111,
   sessionMessage: 112,
   sessionState: 113,
+  inputTaken: 114,
 } as const;
 
 export interface Frame {

@@ -22,6 +22,7 @@ function writeWall(frame: FrameWriter, wall: WallSpec | null): void {
 }
 
 export function launchFrame(spec: LaunchSpec): Buffer {
+  const size = spec.pty === null || spec.pty === "size-of-caller" ? { rows: 0, columns: 0 } : spec.pty;
   const frame = new FrameWriter(frameKinds.launch);
   frame
     .u8(spec.mode === "guarded")
@@ -29,8 +30,8 @@ export function launchFrame(spec: LaunchSpec): Buffer {
     .u8(spec.pidNamespace)
     .u8(spec.terminal)
     .u8(spec.pty === null ? (spec.mergedOutput === true ? outputKinds.pipe : outputKinds.inherited) : outputKinds.pty)
-    .u32(spec.pty?.rows ?? 0)
-    .u32(spec.pty?.columns ?? 0)
+    .u32(size.rows)
+    .u32(size.columns)
     .text(spec.cgroup ?? "")
     .text(spec.pidsCgroup ?? "")
     .u64(spec.caller?.nofileSoft ?? 0)

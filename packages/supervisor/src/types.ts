@@ -132,7 +132,7 @@ export interface LaunchSpec {
   cgroup: string | null;
   /** Folder of a pids cgroup (v1) made for this tree, where it is not the same as `cgroup`. */
   pidsCgroup: string | null;
-  /** Lead the terminal's foreground process group when the caller does. */
+  /** Share the caller's terminal, and its foreground where the caller has that (guarded mode). */
   terminal: boolean;
   /** What Node changed for itself and the command shall have as the caller had it: the soft limit of open files (0: leave it)
    *  the signals that were ignored (bit n-1 for signal n), and which of the descriptors 0 to 2 were closed (bit n). */
@@ -140,8 +140,10 @@ export interface LaunchSpec {
   /** Number at which everything inside inherits the socket that wrappers ask over; null or left out: there is none. Set
    *  `intercept` or this, never both. */
   escalateSocket?: number | null;
-  /** Run on a pty of the broker's making; output and input then go through `onOutput` and `input()`. */
-  pty: { rows: number; columns: number } | null;
+  /** Run on a pty of the broker's making; output and input then go through `onOutput` and `input()`. In guarded mode the broker
+   *  leads the pty's session, so that escalated programs have it as terminal too, and puts its own descriptor 0 into raw mode
+   *  until the end, where that is a terminal. */
+  pty: { rows: number; columns: number } | "size-of-caller" | null;
   /** Descriptors 1 and 2 are one pipe of the broker's making, read through `onOutput`: every byte in the order in which it was
    *  written. A pipe and not the socket that Node would make, so that `/dev/stdout` can be opened. Not together with `pty`. */
   mergedOutput?: boolean;
@@ -160,6 +162,8 @@ export interface BrokerHandlers {
   onOutput?(chunk: Buffer): void | Promise<void>;
   /** The program of a launch with `lingerMs` has ended; its tree ends within that time. */
   onLingering?(): void;
+  /** All input so far has been typed. */
+  onInputTaken?(): void;
   onSession?(event: SessionEvent): void;
   onSessionMessage?(message: SessionMessage): void;
   onSessionState?(state: SessionState): void;

@@ -47,7 +47,8 @@ Examples:
 
 const runHelp = `
 The input is a harmless one of Sallyport's own; fields of FILE take the place of its fields.
-Exit status: 0 if no hook objected, 1 if a run failed, 2 if a hook blocked or stopped, 125 if Sallyport failed.
+Exit status: 0 if no hook objected, 1 if a run failed, 2 if a hook blocked or stopped, 125 if Sallyport failed,
+128+n if signal n ended it.
 
 Examples:
   $ sallyport hooks run Stop
@@ -56,7 +57,7 @@ Examples:
 
 const doctorHelp = `
 With --prove every active hook really runs once, with a harmless input whose session_id starts with sallyport-try-.
-Exit status: 0 if all that ran worked, 1 if not or if a file can't be used, 125 if Sallyport failed.
+Exit status: 0 if all that ran worked, 1 if not or if a file can't be used, 125 if Sallyport failed, 128+n if signal n ended it.
 
 Examples:
   $ sallyport hooks doctor

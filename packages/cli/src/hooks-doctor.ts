@@ -3,7 +3,7 @@
 import { describeAction, explainEvent } from "@sallyport/hooks";
 import type { ConfiguredHandler } from "@sallyport/hooks";
 import { HookEventName } from "@sallyport/protocol";
-import { hasBroker } from "@sallyport/supervisor";
+import { hasBroker, signalNumber } from "@sallyport/supervisor";
 import { displayText } from "./display-text.ts";
 import { loadHooks } from "./hooks-place.ts";
 import type { HooksPlace, HooksPlaceOptions } from "./hooks-place.ts";
@@ -37,9 +37,10 @@ export async function runHooksDoctor(options: HooksDoctorOptions): Promise<numbe
   const place = loadHooks(options);
   const { handlers, warnings, errors } = place.found;
   const rows: Row[] = [];
+  const proof: Proof = { interruptedBy: null, folders: [] };
   for (const event of HookEventName.options) {
     const ofEvent = handlers.filter((handler) => handler.event === event);
-    rows.push(...(options.prove === true ? await prove(place, event, ofEvent) : ofEvent.map(rowOf)));
+    rows.push(...(options.prove === true ? await prove(place, event, ofEvent, proof) : ofEvent.map(rowOf)));
   }
   const trouble = errors.length > 0 || rows.some(({ standing }) => standing === "failed" || standing === "unproven");
   if (options.json === true) {
@@ -50,8 +51,9 @@ export async function runHooksDoctor(options: HooksDoctorOptions): Promise<numbe
     write(`${JSON.stringify({ broker: hasBroker(), hooks: rows, messages }, null, 2)}\n`, 1);
   } else {
     for (const { path, message } of errors) complain(`${path}: ${message}`);
-    show(rows, options.prove === true);
+    show(rows, options.prove === true, proof);
   }
+  if (proof.interruptedBy !== null) return 128 + signalNumber(proof.interruptedBy);
   return trouble ? problemStatus : 0;
 }
 
@@ -68,25 +70,42 @@ function rowOf(handler: ConfiguredHandler): Row {
   };
 }
 
+/** What is to be known beside the rows. */
+interface Proof {
+  /** From then on nothing more is run. */
+  interruptedBy: NodeJS.Signals | null;
+  /** Where outputs are that did not fit. */
+  folders: string[];
+}
+
 /** Each active handler runs once, with the first input that its matcher takes. */
-async function prove(place: HooksPlace, event: HookEventName, handlers: readonly ConfiguredHandler[]): Promise<Row[]> {
+async function prove(
+  place: HooksPlace,
+  event: HookEventName,
+  handlers: readonly ConfiguredHandler[],
+  proof: Proof,
+): Promise<Row[]> {
   const rows = new Map(handlers.map((handler) => [handler.key, rowOf(handler)]));
   let waiting = handlers.filter(({ key }) => rows.get(key)?.standing === "active");
   for (const given of inputsFor(event, waiting)) {
+    if (proof.interruptedBy !== null) break;
     const input = sampleInput(event, place.cwd, given);
     const taken = explainEvent(waiting, event, { input }).hooks.flatMap(({ handler, runs }) =>
       runs === "yes" ? [handler] : [],
     );
     if (taken.length === 0) continue;
     waiting = waiting.filter((handler) => !taken.includes(handler));
-    const { runs } = await tryHooks(place, event, input, taken);
+    const { runs, interruptedBy, folder } = await tryHooks(place, event, input, taken);
+    proof.interruptedBy = interruptedBy;
+    if (folder !== null) proof.folders.push(folder);
     for (const run of runs) {
       const row = rows.get(run.summary.hookKey);
       if (row !== undefined) Object.assign(row, { standing: standingOf(run), run });
     }
   }
   for (const { key, matcherText } of waiting) {
-    const why = `no harmless input is known that ${JSON.stringify(matcherText)} takes; try sallyport hooks run ${event} --input FILE`;
+    const unknown = `no harmless input is known that ${JSON.stringify(matcherText)} takes; try sallyport hooks run ${event} --input FILE`;
+    const why = proof.interruptedBy === null ? unknown : "interrupted before it was its turn";
     Object.assign(rows.get(key) ?? {}, { standing: "unproven", why });
   }
   return [...rows.values()];
@@ -128,7 +147,7 @@ const inputsWith: Partial<Record<HookEventName, InputFor>> = {
 
 const colours = { active: "green", ran: "green", failed: "red", skipped: "yellow", unproven: "yellow" } as const;
 
-function show(rows: readonly Row[], proved: boolean): void {
+function show(rows: readonly Row[], proved: boolean, { folders }: Proof): void {
   const look = lookOf(process.stdout, process.env);
   const lines = hasBroker() ? [] : ["no broker here: what leaves a hook's process group is not ended with the hook"];
   for (const { key, event, hook, standing, why, run } of rows) {
@@ -137,6 +156,7 @@ function show(rows: readonly Row[], proved: boolean): void {
     else lines.push(`  ${displayText(hook)}`);
     if (why !== null) lines.push(`  ${displayText(why)}`);
   }
+  for (const folder of folders) lines.push(`long outputs are in ${displayText(folder)}`);
   const count = (standing: Standing): number => rows.filter((row) => row.standing === standing).length;
   const counted = proved ? (["ran", "failed", "unproven", "skipped"] as const) : (["active", "skipped"] as const);
   lines.push(rows.length === 0 ? "no hooks" : counted.map((standing) => `${count(standing)} ${standing}`).join(", "));

@@ -1,6 +1,7 @@
 /** `sallyport hooks run EVENT`: really runs the hooks of this folder for one event, and shows input, output, summary and verdict. */
 import { explainEvent } from "@sallyport/hooks";
 import type { ExplainedHook } from "@sallyport/hooks";
+import { signalNumber } from "@sallyport/supervisor";
 import { displayText } from "./display-text.ts";
 import { loadHooks, readInput, requireEvent } from "./hooks-place.ts";
 import type { HooksPlaceOptions } from "./hooks-place.ts";
@@ -35,7 +36,8 @@ export async function runHooksRun(eventName: string, options: HooksRunOptions): 
   return statusOf(tried);
 }
 
-function statusOf({ runs }: Tried): number {
+function statusOf({ runs, interruptedBy }: Tried): number {
+  if (interruptedBy !== null) return 128 + signalNumber(interruptedBy);
   if (runs.some(({ summary }) => summary.status === "failed")) return runFailedStatus;
   const objected = runs.some(({ summary }) => summary.status === "blocked" || summary.status === "stopped");
   return objected ? hookObjectedStatus : 0;
@@ -74,11 +76,15 @@ export function formatTriedRun({ hook, summary, exitCode, signal, stdout, stderr
 }
 
 const shownLines = 20;
+const shownLineLength = 2000;
 
 function formatOutput(name: string, text: string): string[] {
   if (text === "") return [];
   const lines = text.trimEnd().split("\n");
-  const shown = lines.slice(0, shownLines).map((line) => displayText(line));
+  const shown = lines.slice(0, shownLines).map((line) => {
+    if (line.length <= shownLineLength) return displayText(line);
+    return `${displayText(line.slice(0, shownLineLength))} (${line.length - shownLineLength} characters more)`;
+  });
   if (lines.length > shownLines) shown.push(`(${lines.length - shownLines} lines more; --json has all)`);
   return shown.map((line, at) => (at === 0 ? `  ${name}: ${line}` : `  ${" ".repeat(name.length)}  ${line}`));
 }

@@ -26,6 +26,8 @@ export interface Tried {
   /** What the turn would do. */
   verdict: Readonly<Record<string, unknown>>;
   asyncResults: { contexts: unknown[]; warnings: string[] };
+  /** The signal that ended it early, or null. */
+  interruptedBy: NodeJS.Signals | null;
   /** Kept because something is in it; else null. */
   folder: string | null;
 }
@@ -49,14 +51,19 @@ export async function tryHooks<Event extends HookEventName>(
     observer: { started: () => {}, completed: (run) => void asyncRuns.push(run) },
     onResult: ({ id }, result) => results.set(id, result),
   });
-  const stop = (): void => void session.close();
+  let interruptedBy: NodeJS.Signals | null = null;
+  const stop = (signal: NodeJS.Signals): void => {
+    interruptedBy ??= signal;
+    void session.close();
+  };
   process.once("SIGINT", stop).once("SIGTERM", stop);
   try {
     const observer = { started: () => {}, completed: () => {} };
     const { runs, ...verdict } = await session.fire(event, input, { observer });
     await session.asyncIdle();
     const shown = [...runs, ...asyncRuns].map((run) => triedRun(run, handlers, results.get(run.id)));
-    return { runs: shown, verdict, asyncResults: session.takeAsyncResults(), folder: keptFolder(folder) };
+    const asyncResults = session.takeAsyncResults();
+    return { runs: shown, verdict, asyncResults, interruptedBy, folder: keptFolder(folder) };
   } finally {
     process.off("SIGINT", stop).off("SIGTERM", stop);
     await session.close();

@@ -1,7 +1,7 @@
 /** `sallyport hooks run` and `hooks doctor`: hooks that really run. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Place, childrenOf, eventually, executable, processesWith } from "./sallyport.ts";
@@ -128,9 +128,38 @@ test("Ctrl-C ends the hooks that run", async () => {
     ),
   );
   child.kill("SIGINT");
-  await new Promise((resolve) => child.once("close", resolve));
+  const status = await new Promise((resolve) => child.once("close", resolve));
+  assert.equal(status, 130);
   assert.match(stdout, /\nstopped {2}setsid sleep[^]*\n {2}error: interrupted\n/);
   assert.deepEqual(processesWith("sleep\u00008642"), []);
+});
+
+test("Ctrl-C ends hooks doctor --prove: what runs ends and nothing more is run", async () => {
+  const place = new HooksPlace({
+    PreToolUse: [{ hooks: [command("sleep 8643")] }],
+    Stop: [{ hooks: [command("touch ran")] }],
+  });
+  const child = spawn(executable, ["hooks", "doctor", "--prove", bypass], { cwd: place.project, env: place.env });
+  let stdout = "";
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  assert.ok(await eventually(() => processesWith("sleep\u00008643").length > 0, 15_000));
+  child.kill("SIGINT");
+  const status = await new Promise((resolve) => child.once("close", resolve));
+  assert.deepEqual([status, existsSync(join(place.project, "ran"))], [130, false]);
+  assert.match(stdout, /\nunproven {2}Stop {2}.*\n {2}touch ran\n {2}interrupted before it was its turn\n/);
+});
+
+test("hooks doctor --prove says where outputs are that it could not show", () => {
+  const place = new HooksPlace({ Stop: [{ hooks: [command("head -c 1100000 /dev/zero | tr '\\0' x >&2")] }] });
+  const { status, stdout } = place.hooks("doctor", "--prove", bypass);
+  const folder = /\nlong outputs are in (.*)\n/.exec(stdout)?.[1] ?? assert.fail(stdout.slice(-300));
+  assert.equal(status, 0);
+  assert.match(stdout, /\n {4}stderr: x{2000} \(1046576 characters more\)\n/); // of the first MiB
+  assert.deepEqual(
+    readdirSync(folder).map((name) => statSync(join(folder, name)).size),
+    [1_100_000],
+  );
+  rmSync(folder, { recursive: true });
 });
 
 test("hooks doctor runs nothing; with --prove each active hook once, with an input that its matcher takes", () => {

@@ -76,14 +76,14 @@ export interface HandlerResult {
   exitCode: number | null;
   /** Name such as SIGKILL. */
   signal: string | null;
-  /** For `notStarted` and `notAvailable`, and for http and module handlers that failed: why, in words. */
+  /** For `notStarted` and `notAvailable`, for http and module handlers that failed, and for a death that needs a word: why. */
   problem: string | null;
   /** For `notStarted`: whether the program is missing or may not be executed. */
   startFailure: "notFound" | "notExecutable" | "other" | null;
   stdout: CapturedStream;
   stderr: CapturedStream;
   durationMs: number;
-  /** Programs that the handler left behind and that were ended; shown in a warning. */
+  /** Names of programs that the handler left behind and that were ended, at most 16; shown in a warning. */
   leftBehind: string[];
 }
 

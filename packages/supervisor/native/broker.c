@@ -12,6 +12,7 @@
 #include "filter.h"
 #include "kernel-report.h"
 #include "standing.h"
+#include "starter.h"
 #include "terminal.h"
 #include "wrapper-sessions.h"
 
@@ -151,36 +152,9 @@ static void send_started(pid_t pid) {
     buffer_end_frame(&broker.out, frame);
 }
 
-/* --- pipes of our own: Node would make sockets, and a program can't open /dev/stdin when that is a socket --- */
-
-static void make_own_pipes(void) {
-    for (int fd = 0; fd <= 2; fd++)
-        if (pipe2(broker.pipes[fd], O_CLOEXEC) != 0)
-            die("making pipes: %s", strerror(errno));
-    broker.own_pipes = true;
-}
-
-/* In the child, on its way to the command. */
-static void use_own_pipes(void) {
-    for (int fd = 0; fd <= 2 && broker.own_pipes; fd++)
-        if (dup2(broker.pipes[fd][fd == STDIN_FILENO ? 0 : 1], fd) < 0)
-            die("using our own pipes: %s", strerror(errno));
-}
-
-/* Node opened its ends before it launched. */
-static void close_own_pipes(void) {
-    for (int fd = 0; fd <= 2 && broker.own_pipes; fd++) {
-        (void)close(broker.pipes[fd][0]);
-        (void)close(broker.pipes[fd][1]);
-    }
-    broker.own_pipes = false;
-}
-
 static void send_hello(void) {
     size_t frame = buffer_begin_frame(&broker.out, FRAME_HELLO);
     buffer_i32(&broker.out, landlock_abi());
-    for (int fd = 0; fd <= 2 && broker.own_pipes; fd++)
-        buffer_i32(&broker.out, broker.pipes[fd][fd == STDIN_FILENO ? 1 : 0]);
     buffer_end_frame(&broker.out, frame);
 }
 
@@ -317,11 +291,13 @@ static _Noreturn void exec_plain(int result_fd) {
     _exit(EXIT_OWN_FAILURE);
 }
 
-/* The command's descriptors are its own: as long as we hold them too, their readers never see the end. */
+/* The command's descriptors are its own: as long as we hold them too, their readers never see the end. Stderr is the caller's own,
+ * and for what we die of, but where it is a pipe of a keeper's. */
 static void let_go_of_standard_descriptors(void) {
     int null_fd = RETRY(open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(null_fd, STDOUT_FILENO) < 0)
-        die("opening /dev/null: %s", strerror(errno));
+    for (int fd = STDIN_FILENO; fd <= (broker.is_keeper ? STDERR_FILENO : STDOUT_FILENO); fd++)
+        if (null_fd < 0 || dup2(null_fd, fd) < 0)
+            die("opening /dev/null: %s", strerror(errno));
     (void)close(null_fd);
 }
 
@@ -339,7 +315,6 @@ static void launch_guarded(const struct slice *payload, int output_fd) {
     if (broker.launch_pid == 0) {
         (void)setpgid(0, 0); /* what the terminal sends to our group is not meant for the wall */
         join_cgroups();
-        use_own_pipes();
         use_own_output(output_fd);
         unblock_signals(0);
         restore_own_limits();
@@ -365,7 +340,6 @@ static void launch_plain(int output_fd) {
         die("starting the program: %s", strerror(errno));
     if (broker.launch_pid == 0) {
         join_cgroups();
-        use_own_pipes();
         use_own_output(output_fd);
         exec_plain(result[1]);
     }
@@ -387,6 +361,8 @@ static void launch(struct reader *reader) {
         die("Node launched twice");
     if (!launch_parse(reader, &broker.launch))
         die("Node sent a malformed launch specification");
+    if (broker.is_keeper && (broker.launch.guarded || broker.launch.pty || broker.launch.merged_output))
+        die("Node launched what is more than a program with pipes");
     broker.launched = true;
     size_t count = 0;
     if (broker.launch.cgroup[0] != '\0')
@@ -402,7 +378,6 @@ static void launch(struct reader *reader) {
     } else {
         launch_plain(output_fd);
     }
-    close_own_pipes();
     let_go_of_standard_descriptors();
 }
 
@@ -569,7 +544,7 @@ static void send_to_command(enum init_message_kind kind, int32_t value) {
 }
 
 static void handle_child(pid_t pid, int status) {
-    if (handle_wait_status(pid, status) || pid != broker.launch_pid)
+    if (handle_keeper_status(pid, status) || handle_wait_status(pid, status) || pid != broker.launch_pid)
         return;
     if (WIFSTOPPED(status))
         return;
@@ -587,6 +562,8 @@ static void handle_signals(void) {
     while (read(broker.signals.fd, &information, sizeof information) == (ssize_t)sizeof information) {
         if (information.ssi_signo == SIGCONT)
             handle_continue();
+        else if (information.ssi_signo == SIGTERM && is_starter())
+            pass_on_sigterm();
         else if (information.ssi_signo == SIGTERM)
             terminate(2000);
         else
@@ -672,6 +649,11 @@ static void handle_init(void) {
 }
 
 static void handle_frame(uint8_t kind, struct reader *reader) {
+    if (is_starter()) {
+        if (!handle_starter_frame(kind, reader))
+            die("Node sent a frame of unknown kind %u", kind);
+        return;
+    }
     switch (kind) {
     case FRAME_LAUNCH:
         launch(reader);
@@ -790,33 +772,22 @@ static void handle_event(struct source *source, uint32_t events) {
     case SOURCE_TERMINAL:
         handle_terminal(events);
         return;
+    case SOURCE_KEEPER:
+        handle_keeper(source);
+        return;
     case SOURCE_TIMER:
         broker.ending = true;
         return;
     }
 }
 
-static void open_everything(const char *self) {
-    /* Descriptors of waiting callers pass through here; the command gets the caller's own limit back. */
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        broker.own_files_limit = limit;
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
+/* What a process does not have from the one that forked it. */
+static void open_event_loop(void) {
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    (void)prctl(PR_SET_NAME, "sallyport-brokr", 0, 0, 0);
     (void)fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
     /* The attack: whoever started Sallyport left a folder open, and through it code inside walks around the mounts. The
      * command gets the standard descriptors and no others. */
     (void)syscall(SYS_close_range, CONTROL_FD + 1U, ~0U, 0U);
-    char path[PATH_MAX];
-    const char *slash = strrchr(self, '/');
-    (void)snprintf(path, sizeof path, "%.*s/sallyport-stand-in", slash == NULL ? 1 : (int)(slash - self),
-                   slash == NULL ? "." : self);
-    broker.stand_in_fd = RETRY(open(path, O_RDONLY | O_CLOEXEC));
-    if (broker.stand_in_fd < 0)
-        die("opening %s: %s; rebuild with npm run build", path, strerror(errno));
     broker.pid = getpid();
     broker.session = getsid(0);
     broker.group = getpgrp();
@@ -834,21 +805,26 @@ static void open_everything(const char *self) {
     watch_source(&broker.timer, EPOLLIN);
 }
 
-int main(int argc, char **argv) {
-    if (argc == 5 && strcmp(argv[1], "--init") == 0)
-        init_main(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
-    if (argc == 2 && strcmp(argv[1], "--kernel-report") == 0)
-        return print_kernel_report();
-    bool with_pipes = argc == 2 && strcmp(argv[1], "--pipes") == 0;
-    if ((argc != 1 && !with_pipes) || fcntl(CONTROL_FD, F_GETFD) < 0)
-        die("started by hand; use the sallyport command");
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[length < 0 ? 0 : length] = '\0';
-    open_everything(self);
-    if (with_pipes)
-        make_own_pipes();
-    send_hello();
+static void open_everything(const char *self) {
+    /* Descriptors of waiting callers pass through here; the command gets the caller's own limit back. */
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        broker.own_files_limit = limit;
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    (void)prctl(PR_SET_NAME, "sallyport-brokr", 0, 0, 0);
+    open_event_loop();
+    char path[PATH_MAX];
+    const char *slash = strrchr(self, '/');
+    (void)snprintf(path, sizeof path, "%.*s/sallyport-stand-in", slash == NULL ? 1 : (int)(slash - self),
+                   slash == NULL ? "." : self);
+    broker.stand_in_fd = RETRY(open(path, O_RDONLY | O_CLOEXEC));
+    if (broker.stand_in_fd < 0)
+        die("opening %s: %s; rebuild with npm run build", path, strerror(errno));
+}
+
+static _Noreturn void run_until_the_end(void) {
     while (!broker.ending) {
         int sleep_ms = flush_what_hurries();
         if (broker.node_gone)
@@ -859,4 +835,34 @@ int main(int argc, char **argv) {
             handle_event(event.data.ptr, event.events);
     }
     leave();
+}
+
+void keep_program(struct reader *reader) {
+    /* The starter's: what it was about to tell Node is not ours to tell, and what Node told it is not told to us. */
+    broker.out = broker.in = (struct buffer){0};
+    broker.control_writable = false;
+    broker.stand_in_fd = -1;
+    broker.is_keeper = true;
+    (void)prctl(PR_SET_NAME, "sallyport-brokr", 0, 0, 0);
+    open_event_loop();
+    launch(reader);
+    run_until_the_end();
+}
+
+int main(int argc, char **argv) {
+    if (argc == 5 && strcmp(argv[1], "--init") == 0)
+        init_main(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
+    if (argc == 2 && strcmp(argv[1], "--kernel-report") == 0)
+        return print_kernel_report();
+    bool starts_programs = argc == 2 && strcmp(argv[1], "--starter") == 0;
+    if ((argc != 1 && !starts_programs) || fcntl(CONTROL_FD, F_GETFD) < 0)
+        die("started by hand; use the sallyport command");
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[length < 0 ? 0 : length] = '\0';
+    open_everything(self);
+    if (starts_programs)
+        become_starter();
+    send_hello();
+    run_until_the_end();
 }

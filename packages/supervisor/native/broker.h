@@ -21,6 +21,7 @@ enum source_kind {
     SOURCE_SESSION,        /* a wrapper's own socket */
     SOURCE_SESSION_REPORT, /* as SOURCE_REPORT */
     SOURCE_TERMINAL,       /* master side of a pty of ours */
+    SOURCE_KEEPER,         /* control socket of a keeper */
     SOURCE_TIMER,
 };
 
@@ -60,8 +61,7 @@ struct broker {
     bool listeners_paused; /* Node reads too slowly: no new execs until it caught up */
     int stand_in_fd;       /* the stand-in's executable */
     int wall_messages_fd;  /* what bubblewrap wrote to its stderr */
-    bool own_pipes;  /* the command's descriptors 0 to 2 are pipes of ours, whose other ends Node opens through /proc */
-    int pipes[3][2]; /* of each its reading and its writing end */
+    bool is_keeper;        /* our own descriptors 0 to 2 are the program's pipes, until it has them */
     pid_t pid, session, group;
     struct rlimit own_files_limit; /* as we were started */
     struct launch_spec launch;
@@ -90,6 +90,8 @@ void send_exec_end(uint64_t request_id, int how, bool known, int status);
 void flush_control(void);
 /* What was appended to `out` from `start` on is what nobody waits for. */
 void leave_unhurried(size_t start);
+/* In a process that the starter has forked, with the program's descriptors at 0 to 2 and its own control socket in place. */
+_Noreturn void keep_program(struct reader *launch_reader);
 
 /* exec-requests.c */
 void add_listener(int fd, bool outside, pid_t starting);
@@ -121,6 +123,8 @@ size_t signal_descendants(int signal, pid_t except);
 /* Writes a list of the names of the living descendants. */
 void write_descendant_names(struct buffer *out);
 pid_t parent_of(pid_t pid);
+/* Kills the living children that are not spared. Their own children come to a subreaper when they have ended, and not before. */
+void kill_children(bool (*is_spared)(pid_t pid));
 bool kill_cgroup(const char *folder);
 
 enum exec_end { END_ENDED = 0, END_VANISHED = 1, END_FAILED = 2 };

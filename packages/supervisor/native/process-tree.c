@@ -109,6 +109,15 @@ size_t signal_descendants(int signal, pid_t except) {
     return sent;
 }
 
+void kill_children(bool (*is_spared)(pid_t pid)) {
+    size_t count;
+    struct family *families = read_families(&count);
+    for (size_t i = 0; i < count; i++)
+        if (families[i].parent == getpid() && !families[i].dead && !is_spared(families[i].pid))
+            (void)kill(families[i].pid, SIGKILL);
+    free(families);
+}
+
 bool kill_cgroup(const char *folder) {
     char path[4200];
     (void)snprintf(path, sizeof path, "%s/cgroup.kill", folder);

@@ -1,14 +1,15 @@
 /** Starts a broker and speaks frames with it. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { accessSync, closeSync, constants as fsConstants, openSync } from "node:fs";
-import { Socket } from "node:net";
+import { accessSync, constants as fsConstants } from "node:fs";
+import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Text } from "@sallyport/protocol";
 import { SallyportError } from "./errors.ts";
 import { readExecFile } from "./exec-file.ts";
 import { FrameReader, FrameWriter, PayloadReader, frameHeaderBytes, frameKinds, frameVersion } from "./frames.ts";
 import type { Frame } from "./frames.ts";
+import { brokerDied, readEnd, readFailure, readWaitStatus } from "./endings.ts";
 import { launchFrame } from "./launch-frame.ts";
 import { brokerPath } from "./native-paths.ts";
 import type { BrokerHandlers, ExecEvent, ExecFile, LaunchSpec, RunResult, Verdict } from "./types.ts";
@@ -19,8 +20,8 @@ type BrokerStdio = "inherit" | "pipe" | "ignore" | number;
 export interface BrokerOptions {
   handlers: BrokerHandlers;
   /** What the command's descriptors 0, 1 and 2 are; default: this process's own. "pipe" makes sockets, which a program can't open as
-   *  `/dev/stdin`; "pipes", for all three, makes pipes. */
-  stdio?: [BrokerStdio, BrokerStdio, BrokerStdio] | "pipes";
+   *  `/dev/stdin`; `startPlainProgram()` makes pipes. */
+  stdio?: [BrokerStdio, BrokerStdio, BrokerStdio];
 }
 
 export interface Broker {
@@ -56,7 +57,6 @@ export interface Broker {
 }
 
 const execEndings = ["ended", "vanished", "failed"] as const;
-const cleanupWays = ["pid-namespace", "cgroup", "process-walk"] as const;
 
 function readExecEvent(payload: PayloadReader): { event: ExecEvent; previous: number } {
   const requestId = payload.count();
@@ -129,18 +129,11 @@ function verdictFrame(requestId: number, verdict: Verdict): Buffer {
     .finish();
 }
 
-/** A WAIT status as waitpid(2) gives it. */
-function readWaitStatus(known: boolean, status: number): { exitCode: number | null; signal: number | null } {
-  if (!known) return { exitCode: null, signal: null };
-  const signal = status & 0x7f;
-  return signal === 0 ? { exitCode: (status >> 8) & 0xff, signal: null } : { exitCode: null, signal };
-}
-
 class BrokerConnection implements Broker {
   readonly pid: number;
-  stdin: Writable | null;
-  stdout: Readable | null;
-  stderr: Readable | null;
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
   readonly landlockAbi: Promise<number>;
   readonly finished: Promise<RunResult>;
   readonly sessions: WrapperSessions;
@@ -198,11 +191,6 @@ class BrokerConnection implements Broker {
       closed = true;
       settle();
     });
-  }
-
-  /** Resolves when the pipes are there; rejects as `finished` does. */
-  async greeted(): Promise<void> {
-    await this.landlockAbi.catch(() => this.finished);
   }
 
   launch(spec: LaunchSpec): Promise<void> {
@@ -311,7 +299,7 @@ class BrokerConnection implements Broker {
     const payload = new PayloadReader(bytes);
     switch (kind) {
       case frameKinds.hello:
-        this.#greet(payload);
+        this.#greeted.resolve(payload.i32());
         return;
       case frameKinds.started:
         this.#launched.resolve();
@@ -333,15 +321,7 @@ class BrokerConnection implements Broker {
         this.#handleFailed(payload);
         return;
       case frameKinds.ended:
-        this.#result = {
-          ...readWaitStatus(payload.u8() !== 0, payload.i32()),
-          cleanup: {
-            how: cleanupWays[payload.u8()] ?? "process-walk",
-            sure: payload.u8() !== 0,
-            killed: payload.count(),
-          },
-        };
-        this.#noteLeftBehind(this.#result, payload);
+        this.#result = readEnd(payload);
         return;
       case frameKinds.lingering:
         this.#handlers.onLingering?.();
@@ -356,34 +336,6 @@ class BrokerConnection implements Broker {
         if (this.sessions.handle(kind, payload)) return;
         throw new SallyportError("BROKER_PROTOCOL", `The broker sent a frame of unknown kind ${kind}`);
     }
-  }
-
-  #greet(payload: PayloadReader): void {
-    const landlockAbi = payload.i32();
-    if (payload.left > 0) this.#openPipes([payload.i32(), payload.i32(), payload.i32()]);
-    this.#greeted.resolve(landlockAbi);
-  }
-
-  /** The broker holds both ends of each pipe until the launch. Opened anew, ours don't share the program's non-blocking flag. */
-  #openPipes(ends: readonly [number, number, number]): void {
-    const opened: number[] = [];
-    try {
-      for (const [at, end] of ends.entries()) {
-        opened.push(openSync(`/proc/${this.pid}/fd/${end}`, at === 0 ? fsConstants.O_WRONLY : fsConstants.O_RDONLY));
-      }
-    } catch (cause) {
-      for (const fd of opened) closeSync(fd);
-      throw cause;
-    }
-    const [stdin, stdout, stderr] = opened as [number, number, number]; // one for each of `ends`
-    this.stdin = new Socket({ fd: stdin, readable: false, writable: true });
-    this.stdout = new Socket({ fd: stdout, readable: true, writable: false });
-    this.stderr = new Socket({ fd: stderr, readable: true, writable: false });
-  }
-
-  #noteLeftBehind(result: RunResult, payload: PayloadReader): void {
-    const names = payload.list(() => payload.bytes().toString("utf8"));
-    if (names.length > 0) result.leftBehind = names;
   }
 
   #takeOutput(chunk: Buffer): void {
@@ -425,35 +377,12 @@ class BrokerConnection implements Broker {
   }
 
   #handleFailed(payload: PayloadReader): void {
-    const stage = payload.bytes().toString("utf8");
-    const errno = payload.i32();
-    const succeeded = payload
-      .bytes()
-      .toString("utf8")
-      .split(" ")
-      .filter((name) => name !== "");
-    const wallMessage = stage.startsWith("wall: ") ? stage.slice("wall: ".length) : null;
-    this.#failure =
-      wallMessage !== null
-        ? new SallyportError("WALL_FAILED", `The wall could not be built: ${wallMessage || "bubblewrap ended early"}`)
-        : stage === "probe"
-          ? new SallyportError(
-              "PROBE_FAILED",
-              `The wall does not hold: ${succeeded.join(", ")} succeeded from inside, expected all to fail`,
-              { data: { succeeded } },
-            )
-          : new SallyportError("LAUNCH_FAILED", `Starting the command failed at: ${stage} (errno ${errno})`, {
-              data: { stage, errno },
-            });
+    this.#failure = readFailure(payload);
     this.#launched.reject(this.#failure);
   }
 
   #settle(code: number | null, signal: string | null): void {
-    const died = new SallyportError(
-      "BROKER_DIED",
-      `The broker ended with ${signal ?? `exit code ${code}`} before the command was over`,
-      { data: { code, signal } },
-    );
+    const died = brokerDied(code, signal);
     for (const answer of this.#questions.values()) answer({ errno: 3 }); // ESRCH: the caller is gone
     this.#questions.clear();
     this.sessions.close();
@@ -469,22 +398,18 @@ class BrokerConnection implements Broker {
   }
 }
 
-/** Starts a broker process, in this process's session and process group. Throws `BROKER_MISSING` when it was not built. */
-export async function startBroker(options: BrokerOptions): Promise<Broker> {
+/** Starts the broker's executable, in this process's session and process group; its control socket is descriptor 3. Throws
+ *  `BROKER_MISSING` when it was not built. */
+export async function spawnBroker(
+  args: string[],
+  stdio: [BrokerStdio, BrokerStdio, BrokerStdio],
+): Promise<{ child: ChildProcess; control: Socket }> {
   try {
     accessSync(brokerPath, fsConstants.X_OK);
   } catch (cause) {
     throw new SallyportError("BROKER_MISSING", `Cannot run "${brokerPath}": build it with npm run build`, { cause });
   }
-  const asked = options.stdio ?? ["inherit", "inherit", "inherit"];
-  const ownPipes = asked === "pipes";
-  const [stdin, stdout, stderr]: [BrokerStdio, BrokerStdio, BrokerStdio] =
-    asked === "pipes" ? ["ignore", "ignore", "ignore"] : asked;
-  const child = spawn(brokerPath, ownPipes ? ["--pipes"] : [], {
-    stdio: [stdin, stdout, stderr, "pipe"],
-    env: {},
-    cwd: "/",
-  });
+  const child = spawn(brokerPath, args, { stdio: [...stdio, "pipe"], env: {}, cwd: "/" });
   const spawned = Promise.withResolvers<void>();
   child.once("spawn", spawned.resolve);
   child.once("error", spawned.reject);
@@ -493,8 +418,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   } catch (cause) {
     throw new SallyportError("BROKER_MISSING", `Cannot start "${brokerPath}": ${String(cause)}`, { cause });
   }
-  const control = child.stdio[3] as Socket; // "pipe" makes a socket on this platform
-  const broker = new BrokerConnection(child, control, options.handlers);
-  if (ownPipes) await broker.greeted();
-  return broker;
+  return { child, control: child.stdio[3] as Socket }; // "pipe" makes a socket on this platform
+}
+
+/** Starts a broker process. Throws as `spawnBroker()`. */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const { child, control } = await spawnBroker([], options.stdio ?? ["inherit", "inherit", "inherit"]);
+  return new BrokerConnection(child, control, options.handlers);
 }

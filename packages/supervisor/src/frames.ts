@@ -22,6 +22,9 @@ export const frameKinds = {
   sessionSend: 11,
   sessionStart: 12,
   sessionSignal: 13,
+  program: 20,
+  programOpened: 21,
+  programTerminate: 22,
   hello: 101,
   started: 102,
   exec: 103,
@@ -36,6 +39,9 @@ export const frameKinds = {
   sessionMessage: 112,
   sessionState: 113,
   inputTaken: 114,
+  programPipes: 130,
+  programEvent: 131,
+  programGone: 132,
 } as const;
 
 export interface Frame {
@@ -131,6 +137,11 @@ export class PayloadReader {
   count(): number {
     const at = this.#take(8);
     return this.#bytes.readUInt32LE(at) + this.#bytes.readUInt32LE(at + 4) * 2 ** 32;
+  }
+
+  /** Everything that nobody has read yet. */
+  rest(): Buffer {
+    return this.#bytes.subarray(this.#take(this.left));
   }
 
   bytes(): Buffer {

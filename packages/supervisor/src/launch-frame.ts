@@ -22,8 +22,16 @@ function writeWall(frame: FrameWriter, wall: WallSpec | null): void {
 }
 
 export function launchFrame(spec: LaunchSpec): Buffer {
+  return writeLaunch(new FrameWriter(frameKinds.launch), spec).finish();
+}
+
+/** The same for a starter. */
+export function programFrame(programId: number, spec: LaunchSpec): Buffer {
+  return writeLaunch(new FrameWriter(frameKinds.program).u32(programId), spec).finish();
+}
+
+function writeLaunch(frame: FrameWriter, spec: LaunchSpec): FrameWriter {
   const size = spec.pty === null || spec.pty === "size-of-caller" ? { rows: 0, columns: 0 } : spec.pty;
-  const frame = new FrameWriter(frameKinds.launch);
   frame
     .u8(spec.mode === "guarded")
     .u8(spec.intercept)
@@ -45,6 +53,5 @@ export function launchFrame(spec: LaunchSpec): Buffer {
     .texts(spec.env)
     .text(spec.cwd);
   writeWall(frame, spec.wall);
-  frame.u32(spec.escalateSocket ?? 0);
-  return frame.finish();
+  return frame.u32(spec.escalateSocket ?? 0);
 }

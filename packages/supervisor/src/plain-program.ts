@@ -4,10 +4,9 @@
  *  broker (it is Linux on x86-64 only), a process group stands in, and `cleanup.how` says so. */
 import { existsSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
-import { startBroker } from "./broker.ts";
-import type { Broker } from "./broker.ts";
 import { brokerPath } from "./native-paths.ts";
 import { startInProcessGroup } from "./process-group.ts";
+import { startBelowStarter } from "./program-starter.ts";
 import type { RunResult } from "./types.ts";
 
 export interface PlainProgramOptions {
@@ -43,33 +42,5 @@ export function hasBroker(): boolean {
  *  should be and is not. */
 export async function startPlainProgram(options: PlainProgramOptions): Promise<PlainProgram> {
   if (!hasBroker()) return startInProcessGroup(options);
-  const broker = await startBroker({
-    stdio: "pipes",
-    handlers: { onExec: () => {}, onExecEnd: () => {}, onLingering: () => options.onLingering() },
-  });
-  broker
-    .launch({
-      mode: "plain",
-      intercept: false,
-      outerArgv: [],
-      file: options.file,
-      argv: options.argv,
-      env: options.env,
-      cwd: options.cwd,
-      wall: null,
-      pidNamespace: false,
-      cgroup: null,
-      pidsCgroup: null,
-      terminal: false,
-      pty: null,
-      ownSession: true,
-      lingerMs: options.lingerMs,
-    })
-    .catch(() => {}); // `finished` tells the same
-  return { ...streamsOf(broker), terminate: (graceMs) => broker.terminate(graceMs), finished: broker.finished };
-}
-
-function streamsOf({ stdin, stdout, stderr }: Broker): Pick<PlainProgram, "stdin" | "stdout" | "stderr"> {
-  if (stdin === null || stdout === null || stderr === null) throw new TypeError("A broker with pipes has none");
-  return { stdin, stdout, stderr };
+  return startBelowStarter(options);
 }

@@ -8,7 +8,7 @@ import { FrameWriter, frameHeaderBytes, frameKinds } from "../src/frames.ts";
 import { Random } from "./support/random.ts";
 import { makeMark, untilNoneHas } from "./support/running-processes.ts";
 import { launchBytes, startRawBroker } from "./support/raw-broker.ts";
-import type { RawBrokerEnd } from "./support/raw-broker.ts";
+import type { RawBroker, RawBrokerEnd } from "./support/raw-broker.ts";
 
 const sanitized = `${nativeBuildFolder}/sanitized/sallyport-broker`;
 const endedByItself = "";
@@ -42,8 +42,12 @@ function sessionStart(): Buffer {
 
 /** Sends what a round says and gives the broker a moment; then Node goes away, and the broker has to end. */
 async function endOf(path: string, stream: Buffer): Promise<RawBrokerEnd> {
-  const { child, control, end } = startRawBroker(path);
-  control.end(stream);
+  const broker = startRawBroker(path);
+  broker.control.end(stream);
+  return endSoon(broker);
+}
+
+async function endSoon({ child, end }: RawBroker): Promise<RawBrokerEnd> {
   const late = delay(10_000, "late" as const, { ref: false });
   const first = await Promise.race([end, late]);
   if (first !== "late") return first;
@@ -90,7 +94,83 @@ async function fuzz(path: string, rounds: number): Promise<void> {
   assert.ok(seen.zero > rounds / 20 && seen.refused > rounds / 20, JSON.stringify(seen));
 }
 
+/** Every kind of frame that Node sends to a starter. */
+function starterFrames(mark: string, random: Random): Buffer[] {
+  const { launch, program, programOpened, programTerminate } = frameKinds;
+  const spec = { intercept: false, file: "/bin/sh", argv: ["sh", "-c", "sleep 0.01 & exit 3"], env: [mark] };
+  const mode = random.below(8) === 0 ? "guarded" : "plain";
+  const launched = launchBytes({ ...spec, mode, lingerMs: random.below(2) * 20, mergedOutput: random.below(8) === 0 });
+  const start = (id: number): Buffer =>
+    new FrameWriter(program).u32(id).raw(launched.subarray(frameHeaderBytes)).finish();
+  return [
+    start(1),
+    start(2),
+    start(3),
+    new FrameWriter(programOpened).u32(1 + random.below(4)).finish(),
+    new FrameWriter(programOpened).u32(1).finish(),
+    new FrameWriter(programTerminate)
+      .u32(1 + random.below(4))
+      .u32(random.below(3))
+      .finish(),
+    new FrameWriter(random.below(20) === 0 ? launch : programTerminate).u32(2).u32(0).finish(),
+  ];
+}
+
+/** Node goes away when all that has started is over, or after a moment. */
+async function endOfStarter(path: string, stream: Buffer): Promise<RawBrokerEnd> {
+  const broker = startRawBroker(path, ["--starter"]);
+  const { control, frames } = broker;
+  control.write(stream);
+  const count = (kind: number): number => frames.filter((frame) => frame.kind === kind).length;
+  const started = (): number => count(frameKinds.programPipes);
+  const isOver = (): boolean => started() > 0 && count(frameKinds.programGone) >= started();
+  const deadlineMs = Date.now() + 200;
+  while (!isOver() && !control.destroyed && Date.now() < deadlineMs) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  control.end();
+  return endSoon(broker);
+}
+
+async function fuzzStarter(path: string, rounds: number): Promise<void> {
+  const seen = { zero: 0, refused: 0, gone: 0 };
+  const mark = makeMark();
+  for (let round = 0; round < rounds; round++) {
+    const random = new Random(round);
+    const all = starterFrames(mark, random);
+    const parts: Buffer[] = [];
+    for (let count = 1 + random.below(6); count > 0; count--) {
+      const original = all[random.below(all.length)] ?? Buffer.alloc(0);
+      const from = random.below(5) === 0 ? 0 : frameHeaderBytes; // most keep a true header
+      const frame = random.below(2) === 0 ? random.mutate(original, from) : original;
+      if (from > 0) frame.writeUInt32LE(frame.length - frameHeaderBytes, 0);
+      parts.push(frame);
+    }
+    const ended = await endOfStarter(path, Buffer.concat(parts));
+    assert.equal(complaint(ended), endedByItself, `round ${round}`);
+    for (const { kind, payload } of ended.frames) {
+      if (kind !== frameKinds.programGone) continue;
+      // Its keeper ended well, refused what it was told; no sanitizer ended it.
+      const status = payload.readInt32LE(4);
+      assert.ok([0, 125 << 8].includes(status), `round ${round}: wait status ${status}`);
+      seen.gone++;
+    }
+    seen[ended.code === 0 ? "zero" : "refused"]++;
+  }
+  await untilNoneHas(mark);
+  const few = rounds / 20;
+  assert.ok(seen.zero > few && seen.refused > few && seen.gone > few, JSON.stringify(seen));
+}
+
 describe("frames that Node would never send", () => {
+  test("to a starter as it ships", () => fuzzStarter(brokerPath, 100));
+
+  test(
+    "to a starter with sanitizers",
+    { skip: existsSync(sanitized) ? false : "make -C packages/supervisor/native sanitized" },
+    () => fuzzStarter(sanitized, 60),
+  );
+
   test("to the broker as it ships", () => fuzz(brokerPath, 300));
 
   test(

@@ -156,6 +156,9 @@ class HandlerReader {
     const onWindows = windows[0] === undefined ? null : this.#optionalText(windows[0]);
     const command = process.platform === "win32" && onWindows !== null ? onWindows : written;
     const args = this.#textList("args");
+    if ([command, ...(args ?? [])].some((text) => text.includes("\0"))) {
+      throw new Unusable(this.#node.place, "the command holds a NUL character, which no program can be given");
+    }
     const isAsync = this.#flag("async");
     const passEnv = this.#textList("passEnv") ?? [];
     const rest = this.#readCommon({ isAsync, hasLimit: true });

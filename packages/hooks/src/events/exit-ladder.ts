@@ -12,6 +12,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { HookEventName, HookFailure, HookOutputEntry, HookOutputs } from "@sallyport/protocol";
+import { unended } from "../handlers/handler-context.ts";
 import type { ConfiguredHandler, HandlerResult } from "../types.ts";
 import type { RunPlace, RunVerdict } from "./definition.ts";
 import { completed, withContext } from "./event-rules.ts";
@@ -20,6 +21,8 @@ import { cutMark, parseOutput, trimWhiteSpace } from "./output-parser.ts";
 
 const maxTailBytes = 4096;
 const maxLabelLength = 80;
+/** Names of programs that the broker tells. */
+const namedAtMost = 16;
 
 interface Failed {
   failure: HookFailure;
@@ -90,10 +93,10 @@ const ladder: Record<HandlerResult["outcome"], Rung> = {
     problem: `did not end within ${handler.timeoutMs / 1000} s and was ended`,
     details: tail("Output until then", stdout) + tail("stderr", stderr),
   }),
-  signaled: ({ result: { signal, stderr } }) => ({
+  signaled: ({ result: { signal, problem, stderr } }) => ({
     failure: "signal",
     problem: `was ended by ${signal ?? "a signal"}`,
-    details: tail("stderr", stderr),
+    details: (problem === null ? "" : `: ${problem}`) + tail("stderr", stderr),
   }),
   answered: ({ rules, result }) => {
     if (result.problem === null) return readOutput(rules, result);
@@ -185,9 +188,12 @@ function expand(word: string, { env, projectDir }: RunPlace): string {
 }
 
 function leftBehindWarnings({ leftBehind }: HandlerResult): HookOutputEntry[] {
-  if (leftBehind.length === 0) return [];
-  const programs = leftBehind.length === 1 ? "1 program" : `${leftBehind.length} programs`;
-  return [{ kind: "warning", text: `Ended ${programs} that the hook left running: ${leftBehind.join(", ")}` }];
+  const names = leftBehind.filter((name) => name !== unended);
+  const count =
+    names.length === 1 ? "1 program" : `${names.length} programs${names.length < namedAtMost ? "" : " or more"}`;
+  const texts = names.length === 0 ? [] : [`Ended ${count} that the hook left running: ${names.join(", ")}`];
+  if (names.length < leftBehind.length) texts.push("The hook left programs running that could not be ended");
+  return texts.map((text) => ({ kind: "warning", text }));
 }
 
 /** The last 4 KiB: what went wrong is said at the end. */

@@ -5,6 +5,7 @@
 import { createRequire } from "node:module";
 import type { HookEventName, HookOutputs, hookOutputs } from "@sallyport/protocol";
 import type { CapturedStream } from "../types.ts";
+import { hasOutputShape } from "./output-shapes.ts";
 
 export type ParsedOutput<Event extends HookEventName> =
   | { kind: "nothing" }
@@ -68,6 +69,7 @@ function parseJson<Event extends HookEventName>(event: Event, text: string): Par
   if (/\\u[dD][89a-fA-F]/.test(text) && hasLoneSurrogate(value)) {
     return { kind: "invalid", problem: "JSON with half a character (a lone \\ud800 to \\udfff)" };
   }
+  if (hasOutputShape(event, value)) return { kind: "object", output: value };
   const { success, data, error } = outputSchemas()[event].safeParse(value);
   if (success) return { kind: "object", output: data as HookOutputs[Event] }; // the schema of this very event
   const issues = error.issues.slice(0, maxNamedProblems).map((issue) => describe(issue, value));
@@ -76,8 +78,8 @@ function parseJson<Event extends HookEventName>(event: Event, text: string): Par
 
 let schemas: typeof hookOutputs | undefined;
 
-/** Loaded when the first hook prints JSON: zod takes longer to load than most hooks take to run, and a command that has no such hook
- *  must not wait for it. By `require()`, because a verdict is given at once. */
+/** Loaded when the first hook prints JSON that needs an explanation: zod takes longer to load than most hooks take to run. By
+ *  `require()`, because a verdict is given at once. */
 function outputSchemas(): typeof hookOutputs {
   if (schemas === undefined) {
     const load = createRequire(import.meta.url);

@@ -13,7 +13,7 @@ import type { PlainProgram, RunResult } from "@sallyport/supervisor";
 import type { HandlerAction, HandlerResult } from "../types.ts";
 import { Capture } from "./capture.ts";
 import { handlerEnvironment } from "./environment.ts";
-import { messageOf, notStarted, resultOf } from "./handler-context.ts";
+import { messageOf, notStarted, resultOf, unended } from "./handler-context.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { programToStart } from "./shell.ts";
 
@@ -29,17 +29,42 @@ export async function runCommand(action: CommandAction, context: HandlerContext)
   const found = programToStart(action.command, action.args, path, cwd);
   if ("failure" in found) return notStarted(found.failure, found.problem);
   const env = handlerEnvironment({ ...session, passEnv: action.passEnv, event });
-  let program: PlainProgram;
+  if ([found.file, ...found.argv, ...env, cwd].some((text) => text.includes("\0"))) {
+    // Which one is not shown: it may be a secret of the environment.
+    return notStarted(
+      "other",
+      "its command, environment or folder holds a NUL character, which no program can be given",
+    );
+  }
+  const starting = startPlainProgram({ ...found, env, cwd, lingerMs, onLingering: () => limit.stopClock() });
+  let program: PlainProgram | null;
   try {
-    program = await startPlainProgram({ ...found, env, cwd, lingerMs, onLingering: () => limit.stopClock() });
+    program = await Promise.race([starting, aborted(limit.signal)]);
   } catch (error) {
-    return notStarted("other", messageOf(error));
+    return startProblem(error, found.file, cwd);
+  }
+  if (program === null) {
+    starting.then(discard, () => {}); // it may still come; nobody asks any more
+    return resultOf({ outcome: limit.reached ?? "cancelled" });
   }
   const stop = (): void => program.terminate(killGraceMs);
   if (limit.signal.aborted) stop();
   else limit.signal.addEventListener("abort", stop, { once: true });
   feed(program, context.inputText);
   return collect(program, context, found.file);
+}
+
+/** Null when the run's time is up: the attack is a hook that stops the process which starts the next one. */
+async function aborted(signal: AbortSignal): Promise<null> {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  return null;
+}
+
+function discard(program: PlainProgram): void {
+  program.terminate(0);
+  program.stdin.on("error", () => {}).destroy();
+  program.stdout.destroy();
+  program.stderr.destroy();
 }
 
 /** A program that does not read, or ends before it has read everything, is no failure. */
@@ -67,7 +92,19 @@ async function collect(program: PlainProgram, context: HandlerContext, file: str
   }, lingerMs);
   const output = { stdout: await stdout.done, stderr: await stderr.done };
   clearTimeout(late);
-  return end === null ? startProblem(failure, file, context.cwd) : { ...endOf(end, context), ...output };
+  if (end !== null) return { ...endOf(end, context), ...output };
+  return wasTakenAlong(failure) ? { ...takenAlong(context), ...output } : startProblem(failure, file, context.cwd);
+}
+
+/** The attack: a hook kills the process of ours that watches over it. The kernel takes the hook along. */
+function wasTakenAlong(failure: unknown): boolean {
+  return isSallyportError(failure) && failure.code === "BROKER_DIED" && failure.data["signal"] !== null;
+}
+
+function takenAlong({ limit }: HandlerContext): HandlerResult {
+  if (limit.reached !== null) return resultOf({ outcome: limit.reached });
+  const problem = "the process of Sallyport's that watches over it was killed, and the hook with it";
+  return resultOf({ outcome: "signaled", signal: "SIGKILL", problem });
 }
 
 function endOf(end: RunResult, { limit }: HandlerContext): HandlerResult {
@@ -76,7 +113,7 @@ function endOf(end: RunResult, { limit }: HandlerContext): HandlerResult {
   if (limit.reached !== null) return resultOf({ outcome: limit.reached, ...status });
   const leftBehind = (end.leftBehind ?? []).map((name) => name.replaceAll(/\p{Cc}/gu, "?"));
   // A program of another user, such as one behind sudo, can't be ended by us.
-  if (end.cleanup.how === "process-walk" && !end.cleanup.sure) leftBehind.push("programs that could not be ended");
+  if (end.cleanup.how === "process-walk" && !end.cleanup.sure) leftBehind.push(unended);
   return resultOf({ outcome: signal === null ? "exited" : "signaled", ...status, leftBehind });
 }
 
@@ -84,7 +121,9 @@ function startProblem(failure: unknown, file: string, cwd: string): HandlerResul
   if (!isSallyportError(failure) || failure.code !== "LAUNCH_FAILED") return notStarted("other", messageOf(failure));
   const errno = Number(failure.data["errno"]);
   const [code = "", text = `errno ${errno}`] = getSystemErrorMap().get(-errno) ?? [];
-  if (failure.data["stage"] !== "exec") return notStarted("other", `working directory "${cwd}": ${text}`);
+  const stage = String(failure.data["stage"]);
+  if (stage === "entering the working directory") return notStarted("other", `working directory "${cwd}": ${text}`);
+  if (stage !== "exec") return notStarted("other", `${stage}: ${text}`);
   // ENOENT of a file that is there: its interpreter, of the #! line, is not.
   if (code === "ENOENT") return notStarted("notFound", `"${file}" or its interpreter: ${text}`);
   if (code === "EACCES" || code === "ENOEXEC") return notStarted("notExecutable", `"${file}": ${text}`);

@@ -14,6 +14,9 @@ export interface HandlerContext {
   limit: RunLimit;
 }
 
+/** Stands in `leftBehind` for programs that live on, whose names are not known. */
+export const unended = "programs that could not be ended";
+
 /** A result in which nothing was printed, with `fields` in it. */
 export function resultOf(fields: Partial<HandlerResult> & Pick<HandlerResult, "outcome">): HandlerResult {
   return {

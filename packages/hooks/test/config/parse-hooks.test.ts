@@ -137,6 +137,15 @@ const traps: [name: string, file: string, complaints: string[], commands: string
     [],
   ],
   [
+    "a command and arguments with a NUL",
+    '{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "a\\u0000b"}, {"type": "command", "command": "a", "args": ["\\u0000"]}]}]}}',
+    [
+      ":1:32: hooks.Stop[0].hooks[0]: the command holds a NUL character, which no program can be given; this handler is skipped",
+      ":1:76: hooks.Stop[0].hooks[1]: the command holds a NUL character, which no program can be given; this handler is skipped",
+    ],
+    [],
+  ],
+  [
     "timeouts that are none",
     `{"hooks": {"Stop": [{"hooks": [${["-1", "1.5", '"5"', "5.0"].map((timeout) => `{"type": "command", "command": "a", "timeout": ${timeout}}`).join(",\n")}]}]}}`,
     [

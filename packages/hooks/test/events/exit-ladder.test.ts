@@ -1,3 +1,4 @@
+import { unended } from "../../src/handlers/handler-context.ts";
 import { after, test } from "node:test";
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -113,6 +114,15 @@ test("judge() warns of programs that the hook left running, whatever else it say
     warning,
     { kind: "feedback", text: "no" },
   ]);
+});
+
+test("judge() does not say that it has ended what it could not end, nor that it knows them all", () => {
+  const textsOf = (leftBehind: string[]): string[] => judge({ leftBehind }).entries.map(({ text }) => text);
+  const left = "The hook left programs running that could not be ended";
+  assert.deepEqual(textsOf([unended]), [left]);
+  assert.deepEqual(textsOf(["sudo", unended]), ["Ended 1 program that the hook left running: sudo", left]);
+  const many = Array.from({ length: 16 }, () => "sh");
+  assert.match(textsOf(many)[0] ?? "", /^Ended 16 programs or more that the hook left running: sh, /);
 });
 
 /** What the real interpreters of this machine say of a script that is not there. */

@@ -241,6 +241,40 @@ describe("how a run ends", () => {
   });
 });
 
+describe("what a hook can't be given or does to its keeper", () => {
+  test("a NUL in its command, environment or folder is told as such, and not shown", async () => {
+    const problem = "its command, environment or folder holds a NUL character, which no program can be given";
+    const env = { PATH: "/usr/bin:/bin", SOME: "sec\0ret" };
+    for (const result of [
+      await runOnce(shellAction("echo a\0b")),
+      await runOnce(execAction("echo", "a\0b")),
+      await runOnce(shellAction("true"), { session: { env } }),
+      await runOnce(shellAction("true"), { cwd: "/tmp/a\0b" }),
+    ]) {
+      const { outcome, startFailure, problem: said } = result;
+      assert.deepEqual([outcome, startFailure, said], ["notStarted", "other", problem]);
+    }
+  });
+
+  test("one that kills its keeper has ended itself, and what it printed is kept", async () => {
+    const result = await runOnce(shellAction("echo before; echo why >&2; kill -9 $PPID; sleep 60"));
+    assert.deepEqual(readable(result), {
+      ...quietExit,
+      outcome: "signaled",
+      exitCode: null,
+      signal: "SIGKILL",
+      problem: "the process of Sallyport's that watches over it was killed, and the hook with it",
+      stdout: "before\n",
+      stderr: "why\n",
+    });
+  });
+
+  test("one that stops its keeper is ended at the end of its time", async () => {
+    const result = await runOnce(shellAction("kill -STOP $PPID; echo before; sleep 60"), { timeoutMs: 300 });
+    assert.deepEqual([result.outcome, result.stdout.bytes.toString()], ["timedOut", "before\n"]);
+  });
+});
+
 describe("what is printed", () => {
   test("past 1 MiB goes to a file, whole", async () => {
     const result = await runOnce(shellAction("yes 12345678 | head -c 3000000; yes | head -c 1048576 >&2"));

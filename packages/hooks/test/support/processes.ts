@@ -25,9 +25,13 @@ export function processesWith({ value }: Mark): number[] {
   });
 }
 
-/** Our own children, brokers among them. */
-export function childrenOfOurs(): number[] {
-  const text = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8").trim();
+/** What the starter has running for us: a keeper for each program. The starter itself waits for the next hook for some seconds. */
+export function keepersOfOurs(): number[] {
+  return childrenOf(process.pid).flatMap(childrenOf);
+}
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
   return text === "" ? [] : text.split(" ").map(Number);
 }
 

@@ -17,11 +17,13 @@ export interface RawBrokerEnd {
 export interface RawBroker {
   child: ChildProcess;
   control: Socket;
+  /** What it has sent so far. */
+  frames: Frame[];
   end: Promise<RawBrokerEnd>;
 }
 
-export function startRawBroker(path: string = brokerPath): RawBroker {
-  const child = spawn(path, [], { stdio: ["ignore", "ignore", "pipe", "pipe"], env: {}, cwd: "/" });
+export function startRawBroker(path: string = brokerPath, args: string[] = []): RawBroker {
+  const child = spawn(path, args, { stdio: ["ignore", "ignore", "pipe", "pipe"], env: {}, cwd: "/" });
   const control = child.stdio[3] as Socket; // "pipe" makes a socket on this platform
   const reader = new FrameReader();
   const frames: Frame[] = [];
@@ -32,7 +34,7 @@ export function startRawBroker(path: string = brokerPath): RawBroker {
   const end = new Promise<RawBrokerEnd>((resolve) => {
     child.once("close", (code, signal) => resolve({ code, signal, stderr, frames }));
   });
-  return { child, control, end };
+  return { child, control, frames, end };
 }
 
 export function launchSpec(changes: Partial<LaunchSpec> & Pick<LaunchSpec, "file" | "argv">): LaunchSpec {

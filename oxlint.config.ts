@@ -60,7 +60,13 @@ function restrictedImports(name: string) {
   return [
     { group: closed, message: `${name} may import only what lies below it in scripts/layers.json` },
     {
-      group: ["@sallyport/*/**", "!@sallyport/exec-policy/language", "../**/packages/**"],
+      group: [
+        "@sallyport/*/**",
+        "!@sallyport/core/exec-hooks",
+        "!@sallyport/exec-policy/language",
+        "!@sallyport/exec-policy/plain",
+        "../**/packages/**",
+      ],
       message: "Import a package by its name; its files are its own",
     },
     ...(withoutNode.has(name)

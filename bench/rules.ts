@@ -1,5 +1,5 @@
-/** node --conditions=sallyport-source bench/rules.ts [FOLDER]: what rules cost, by their number: reading a file, making it ready for a
- *  session, and one decision. With FOLDER, where Codex's npm package is installed, its evaluator reads the same files in turn. */
+/** node --conditions=sallyport-source bench/rules.ts [FOLDER]: what rules cost, by their number: reading a file, again and for the first
+ *  time in a new process (of the build), making it ready for a session, and one decision. With FOLDER, where Codex's npm package is installed, its evaluator reads the same files in turn. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -63,6 +63,15 @@ function options(text: string): DeciderOptions {
   };
 }
 
+/** Nothing is compiled or warm then, as in every `sallyport run`. */
+function firstRead(path: string): number {
+  const source =
+    'const { loadRules } = await import("@sallyport/rules-store"); const startedAtMs = performance.now(); ' +
+    "loadRules({ home: '/', files: [process.argv[1]], discover: false }); console.log(performance.now() - startedAtMs);";
+  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", source, path], { encoding: "utf8" });
+  return Number(stdout);
+}
+
 function peerProgram(folder: string | undefined): string | null {
   if (folder === undefined) return null;
   const found = readdirSync(folder, { recursive: true, encoding: "utf8" }).find((name) =>
@@ -80,10 +89,17 @@ try {
     for (const count of counts) {
       const text = `${Array.from({ length: count }, (_, index) => ruleText(index)).join("\n")}\n`;
       const path = join(folder, "bench.rules");
-      writeFileSync(path, text);
-      const samples = { read: [] as number[], ready: [] as number[], decide: [] as number[], peer: [] as number[] };
+      writeFileSync(path, text, { mode: 0o600 });
+      const samples = {
+        read: [] as number[],
+        first: [] as number[],
+        ready: [] as number[],
+        decide: [] as number[],
+        peer: [] as number[],
+      };
       for (let round = 0; round < rounds; round += 1) {
         samples.read.push(timed(() => parseRules(text, path)));
+        samples.first.push(firstRead(path));
         const given = options(text);
         samples.ready.push(timed(() => createDecider(given)));
         const decider = createDecider(given);
@@ -97,8 +113,8 @@ try {
       }
       const peers = peer === null ? "" : `, peer's whole process ${median(samples.peer).toFixed(0)} ms`;
       process.stdout.write(
-        `${count} rules, ${kind}: read ${median(samples.read).toFixed(1)} ms${peers}, ` +
-          `made ready ${median(samples.ready).toFixed(1)} ms, a decision ${median(samples.decide).toFixed(1)} µs\n`,
+        `${count} rules, ${kind}: read ${median(samples.read).toFixed(1)} ms, in a new process ${median(samples.first).toFixed(1)} ms` +
+          `${peers}, made ready ${median(samples.ready).toFixed(1)} ms, a decision ${median(samples.decide).toFixed(1)} µs\n`,
       );
     }
   }

@@ -76,8 +76,11 @@ function isAllowed(name: string, path: string, specifier: string): boolean {
     return target.startsWith(join(ROOT, "packages", name, "src") + sep);
   }
   if (specifier.startsWith("node:")) return !table.withoutNode.includes(name);
-  // The one package with a second entry, which its package.json exports.
-  if (specifier === `${SCOPE}exec-policy/language`) return mayImport(name, "exec-policy");
+  // The packages with further entries, which their package.json exports.
+  const isPartOfPolicy = ["language", "plain"].some((part) => specifier === `${SCOPE}exec-policy/${part}`);
+  if (isPartOfPolicy) return mayImport(name, "exec-policy");
+  if (specifier === `${SCOPE}core/exec-hooks`) return mayImport(name, "core");
+  if (specifier === `${SCOPE}protocol/typescript`) return mayImport(name, "protocol");
   if (specifier.startsWith(SCOPE)) return mayImport(name, specifier.slice(SCOPE.length));
   return true;
 }

@@ -1,4 +1,5 @@
-// Tries every row of the bypass corpus three times: without Sallyport, with it and no rule, with a rule against the program.
+// Tries every row of the bypass corpus without Sallyport, with it and no rule, and with a rule against the program, which is
+// written by basename, by path and as a prefix with an argument.
 // What each row must do: corpus/README.md. The score stands in the project's README, and has to be this one.
 import assert from "node:assert/strict";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
@@ -44,7 +45,11 @@ const tools: Record<string, string[]> = {
   B82: ["gdb"],
 };
 
+const forms = ["name", "path", "prefix"] as const;
+type Form = (typeof forms)[number];
+
 const reason = "the bypass corpus forbids it";
+const boxPath = "/usr/bin/busybox";
 const stopped = new Map<Layer, number>(layers.map((layer) => [layer, 0]));
 let measured = 0;
 
@@ -55,14 +60,14 @@ before(() => {
   for (const place of places) appendFileSync(place.copy("/usr/bin/touch", "bin/forbidden"), "\0");
 });
 
-for (const row of rows) {
+for (const [index, row] of rows.entries()) {
   const skip = places.map(({ path }) => missingTools(["bash", ...(tools[row.id] ?? [])], path)).find(Boolean) ?? false;
   test(`${row.id} ${row.class}`, { skip }, async (t) => {
     measured += 1;
     let passed = 0;
-    for (const place of places) {
+    for (const [turn, place] of places.entries()) {
       await t.test(place.caller.name, () => {
-        new Trial(row, place).run();
+        new Trial(row, place, formsFor(index, turn)).run();
         passed += 1;
       });
     }
@@ -75,7 +80,7 @@ for (const place of places) {
   test(`B84 with the file hidden: there is nothing to read (${place.caller.name})`, () => {
     const row = rows.find(({ id }) => id === "B84");
     assert.ok(row !== undefined);
-    new Trial(row, place).readsNothing();
+    new Trial(row, place, []).readsNothing();
   });
 }
 
@@ -103,14 +108,23 @@ after(() => {
   console.log(`bypass corpus: ${sum} of ${rows.length}`);
 });
 
+/** Every row meets every form, and every user every form, but not every user every form in every row: that is twice as slow. */
+function formsFor(row: number, turn: number): readonly Form[] {
+  if (places.length === 1) return forms;
+  return ["name", (row + turn) % 2 === 0 ? "path" : "prefix"];
+}
+
 /** One row, for one user. */
 class Trial {
   readonly #row: Row;
   readonly #place: AttackPlace;
+  readonly #forms: readonly Form[];
+  #attempts = 0;
 
-  constructor(row: Row, place: AttackPlace) {
+  constructor(row: Row, place: AttackPlace, tried: readonly Form[]) {
     this.#row = row;
     this.#place = place;
+    this.#forms = tried;
   }
 
   run(): void {
@@ -136,17 +150,19 @@ class Trial {
       records.filter(({ decision }) => decision !== "run"),
       [],
     );
-    const denied = this.#expectDenied(["--rules", this.#rules()], "rule", new RegExp(reason));
-    if (this.#row.layer !== "identity") return;
-    // Both names are in the record: what it was called, and the file that the rule is about.
-    assert.equal(denied.calledAs, "./ok");
-    assert.match(`${String(denied.file)} ${denied.reason.text}`, /\bforbidden\b/);
+    for (const form of this.#forms) {
+      const denied = this.#expectDenied(["--rules", this.#rules(form)], "rule", new RegExp(reason));
+      if (this.#row.layer !== "identity") continue;
+      // Both names are in the record: what it was called, and the file that the rule is about.
+      assert.equal(denied.calledAs, "./ok");
+      assert.match(`${String(denied.file)} ${denied.reason.text}`, /\bforbidden\b/);
+    }
   }
 
   /** Nobody can be asked, so code that the command could have written is not loaded, rule or not. */
   #isDeniedForWhatItIs(): void {
     this.#expectDenied([], "identity", /LD_PRELOAD/);
-    this.#expectDenied(["--rules", this.#rules()], "identity", /LD_PRELOAD/);
+    for (const form of this.#forms) this.#expectDenied(["--rules", this.#rules(form)], "identity", /LD_PRELOAD/);
   }
 
   #meetsTheWall(): void {
@@ -155,14 +171,18 @@ class Trial {
     // Writing into the folder that is given to the command is its right; new namespaces and hooks for later are not.
     assert.equal(hasRun(writable), this.#row.id !== "B86");
     assert.equal(existsSync(join(writable, ".git")), false);
-    const closed = this.#prepare("read-only");
-    const before = listing(closed);
-    this.#place.run(["--sandbox", "read-only", "--rules", this.#rules(), "-c", this.#row.script], { cwd: closed });
-    assert.deepEqual(listing(closed), before);
+    for (const form of this.#forms) {
+      const closed = this.#prepare(`read-only-${form}`);
+      const before = listing(closed);
+      const options = ["--sandbox", "read-only", "--rules", this.#rules(form)];
+      this.#place.run([...options, "-c", this.#row.script], { cwd: closed });
+      assert.deepEqual(listing(closed), before);
+    }
   }
 
   #expectDenied(options: string[], kind: string, text: RegExp): JournalRecord {
-    const folder = this.#prepare(`denied-${options.length}`);
+    this.#attempts += 1;
+    const folder = this.#prepare(`denied-${this.#attempts}`);
     const { stdout, stderr, records } = this.#place.recorded([...options, "-c", this.#row.script], { cwd: folder });
     assert.equal(hasRun(folder), false, `RAN is absent\n${stdout}${stderr}`);
     const [denied, ...others] = records.filter(({ decision }) => decision === "deny");
@@ -179,11 +199,20 @@ class Trial {
     return denied;
   }
 
-  #rules(): string {
-    const program = this.#row.id === "B46" ? "touch" : "forbidden";
+  #rules(form: Form): string {
+    const pattern = JSON.stringify(this.#pattern(form));
     return this.#place.rules(
-      `prefix_rule(pattern = ["${program}"], decision = "forbidden", justification = "${reason}")\n`,
+      `prefix_rule(pattern = ${pattern}, decision = "forbidden", justification = "${reason}")\n`,
     );
+  }
+
+  #pattern(form: Form): string[] {
+    const isApplet = this.#row.id === "B46";
+    const name = isApplet ? "touch" : "forbidden";
+    if (form === "prefix") return [name, "RAN"];
+    if (form === "name") return [name];
+    // An applet has no file of its own: by path it is the box, told to be it.
+    return isApplet ? [boxPath, name] : [join(this.#place.bin, name)];
   }
 
   #prepare(step: string): string {

@@ -2,7 +2,9 @@
 // without the one guard that it is about, so that a test cannot pass because the attack itself is broken.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   existsSync,
@@ -11,6 +13,7 @@ import {
   readdirSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
@@ -744,3 +747,127 @@ async function listen(t: TestContext, path: string): Promise<void> {
   // Everybody may connect, as to a socket that belongs to the user.
   if (!path.startsWith("@")) chmodSync(path, 0o777);
 }
+
+// --- kept approvals ---
+
+/** What a person has said yes to for good: this call, in the project's folder. */
+function approve(place: AttackPlace, mark: string, words: readonly string[]): string {
+  const sha256 = createHash("sha256").update(readFileSync(mark)).digest("hex");
+  const file = join(place.home, "approvals.rules");
+  const id = "01890000-0000-7000-8000-000000000001";
+  const fields = {
+    pattern: ["mark", ...words],
+    exact: true,
+    file: mark,
+    sha256,
+    cwd: place.project,
+  };
+  const lines = Object.entries(fields).map(
+    ([name, value]) => `${name} = ${value === true ? "True" : JSON.stringify(value)}`,
+  );
+  const origin = '{"by": "the user", "for": "a test"}';
+  writeFileSync(
+    file,
+    `approval(${lines.join(", ")}, id = "${id}", added = "2026-01-01T00:00:00.000Z", origin = ${origin})\n`,
+  );
+  return place.own(file, 0o600);
+}
+
+const asked = (...settings: string[]): string =>
+  `prefix_rule(${['["mark"]', '"prompt"', 'justification = "marks are for people"', ...settings].join(", ")})\n`;
+
+attack("a kept approval answers the very call, and nothing that looks like it", (place) => {
+  const { mark, log, marks } = arm(place);
+  place.copy(mark, "bin/other");
+  appendFileSync(join(place.bin, "other"), "\0");
+  const preload = place.copy("/usr/bin/true", "project/lib.so");
+  approve(place, mark, ["approved", log]);
+  const rules = place.rules(asked());
+  const call = `mark approved ${log}`;
+  const scripts: Record<string, string> = {
+    approved: call,
+    "by its path": `${mark} approved ${log}`,
+    "below a launcher": `env -i ${mark} approved ${log}`,
+    "another argument": `mark more ${log}`,
+    "one argument more": `${call} more`,
+    "one argument less": "mark approved",
+    "another program under its name": `(exec -a mark ${place.bin}/other approved ${log})`,
+    "under another name": `(exec -a other ${mark} approved ${log})`,
+    "a link in the project": `ln -s ${mark} mark; ./mark approved ${log}`,
+    "a copy in the project": `cp ${mark} copy; (exec -a mark ./copy approved ${log})`,
+    "another folder": `mkdir sub; cd sub; ${call}`,
+    "a link to another folder": `ln -s ${place.user} home; cd home; ${call}`,
+    "another folder, in whose name it lies": `mkdir sub; cd sub; PWD=${place.project} ${call}`,
+    "the dynamic loader": `/lib64/ld-linux-x86-64.so.2 ${mark} approved ${log}`,
+    "a library from the project": `LD_PRELOAD=${preload} ${call}`,
+  };
+  const outcome = (script: string): string => {
+    const before = marks().length;
+    const { records } = place.recorded(["--rules", rules, "--", "/bin/bash", "-c", `${script}; :`], {
+      cwd: place.project,
+    });
+    const escaped = marks().length - before;
+    return `${decisionsOf(mark, records).at(-1) ?? records.at(-1)?.decision}, ${escaped} outside`;
+  };
+  const expected: Record<string, string> = {
+    approved: "escalate, 1 outside",
+    "by its path": "escalate, 1 outside",
+    "below a launcher": "escalate, 1 outside",
+    // No rule is about it.
+    "another program under its name": "run, 0 outside",
+    "a link in the project": "run, 0 outside",
+  };
+  // Every one by one user, and the first by both, which takes half the time.
+  const tried = Object.entries(scripts).filter(
+    (_, index) => index === 0 || callers.length === 1 || callers[index % 2] === place.caller,
+  );
+  const found = Object.fromEntries(tried.map(([name, script]) => [name, outcome(script)]));
+  const wanted = tried.map(([name]) => [name, expected[name] ?? "deny, 0 outside"]);
+  assert.deepEqual(found, Object.fromEntries(wanted));
+  assert.deepEqual([...new Set(marks())], [`approved ${mark}`]);
+  // The file is another one now, so nobody has approved it.
+  appendFileSync(mark, "\0");
+  assert.equal(outcome(call), "deny, 0 outside");
+});
+
+attack("a kept approval does not answer for a variable that the rule hands on", (place) => {
+  const { mark, log, marks } = arm(place);
+  approve(place, mark, ["approved", log]);
+  const decisions = (setting: string, rules: string): string[] => {
+    const words = ["--rules", place.rules(rules), "--", "/bin/bash", "-c", `${setting} mark approved ${log}; :`];
+    return decisionsOf(mark, place.recorded(words).records);
+  };
+  assert.deepEqual(decisions("MARK_HOME=$PWD", asked('env = ["MARK_HOME"]')), ["deny"]);
+  assert.deepEqual(decisions("MARK_HOME=$PWD", asked('escalate_with = {"env": ["MARK_HOME"]}')), ["deny"]);
+  assert.deepEqual(marks(), []);
+  // The controls: it stays behind, and it is not set.
+  assert.deepEqual(decisions("MARK_HOME=$PWD", asked()), ["escalate"]);
+  assert.deepEqual(decisions("", asked('env = ["MARK_HOME"]')), ["escalate"]);
+  assert.equal(marks().length, 2);
+});
+
+attack("approvals can't be forged, and an allow rule or an approval opens no prompt or forbidden", (place) => {
+  const { mark, log, marks } = arm(place);
+  const kept = readFileSync(approve(place, mark, ["approved", log]), "utf8");
+  unlinkSync(join(place.home, "approvals.rules"));
+  mkdirSync(join(place.project, ".sallyport", "rules"), { recursive: true });
+  const forge = `for d in ${place.home} ${place.home}/rules .sallyport .sallyport/rules .; do
+    printf '%s' "$KEPT" >$d/approvals.rules; done 2>/dev/null; mark approved ${log}; :`;
+  const rules = place.rules(asked() + allow("mark", "approved"));
+  const run = (): string[] => {
+    const words = ["--rules", rules, "--", "/bin/bash", "-c", forge];
+    return decisionsOf(mark, place.recorded(words, { env: { KEPT: kept } }).records);
+  };
+  assert.deepEqual(run(), ["deny"]);
+  assert.equal(existsSync(join(place.home, "approvals.rules")), false);
+  assert.deepEqual(run(), ["deny"]);
+  approve(place, mark, ["approved", log]);
+  assert.deepEqual(run(), ["escalate"]);
+  place.rules(asked() + forbid("mark", "approved"));
+  assert.deepEqual(run(), ["deny"]);
+  // In a file of rules it is no rule, and nothing starts.
+  place.rules(asked() + kept);
+  const broken = place.plain([executable, "run", "--rules", rules, "--", mark, "approved", log]);
+  assert.equal(broken.status, 125, broken.stderr);
+  assert.equal(marks().length, 1);
+});

@@ -22,11 +22,14 @@ interface Mode {
   /** Null: without Sallyport. */
   options: string[] | null;
   escalated: string[];
+  /** What is escalated gets a sandbox of its own. */
+  bounded?: true;
 }
 
 const plain: Mode = { name: "plain", options: null, escalated: [] };
 const inside: Mode = { name: "inside", options: [], escalated: [] };
 const outside: Mode = { name: "outside", options: [], escalated: programsUnderTest };
+const inBounds: Mode = { ...outside, name: "outside, in bounds", bounded: true };
 const shellOutside: Mode = {
   name: "the shell itself outside",
   options: [],
@@ -34,6 +37,7 @@ const shellOutside: Mode = {
 };
 const ownPtyInside: Mode = { name: "-t, inside", options: ["-t"], escalated: [] };
 const ownPtyOutside: Mode = { name: "-t, outside", options: ["-t"], escalated: programsUnderTest };
+const ownPtyInBounds: Mode = { ...ownPtyOutside, name: "-t, outside, in bounds", bounded: true };
 
 const place = new Place();
 after(() => place.remove());
@@ -57,8 +61,9 @@ function prepare(): void {
 async function openShell(mode: Mode): Promise<Terminal> {
   const own = (name: string): string => (name === "show-signals" ? join(place.bin, name) : name);
   const env = JSON.stringify(terminalVariables);
+  const bounds = mode.bounded === true ? `, escalate_with = {"write": [${JSON.stringify(place.project)}]}` : "";
   const rules = mode.escalated.map(
-    (name) => `prefix_rule([${JSON.stringify(own(name))}], escalate = True, env = ${env})`,
+    (name) => `prefix_rule([${JSON.stringify(own(name))}], escalate = True, env = ${env}${bounds})`,
   );
   const rulesFile = place.rules(`${rules.join("\n")}\n`);
   const words = mode.options === null ? "" : `${executable} run --rules ${rulesFile} ${mode.options.join(" ")} --`;
@@ -107,7 +112,7 @@ async function transcript(mode: Mode, steps: readonly Step[]): Promise<string> {
 
 /** In the wall's own /dev the terminal has another name (docs/fidelity.md). */
 function expectedIn(mode: Mode, said: string): string {
-  return mode.escalated.includes("tty") || mode.escalated.includes("bash")
+  return mode.bounded !== true && (mode.escalated.includes("tty") || mode.escalated.includes("bash"))
     ? said
     : said.replace("/dev/pts/N", "/dev/console");
 }
@@ -116,7 +121,8 @@ describe("an interactive shell under the wall", () => {
   const keys = [{ after: prompt, type: "run bash --norc --noprofile -i\r" }, ...inTheShell];
   const expected = transcript(plain, keys);
   expected.catch(() => undefined); // told by each test
-  for (const mode of [inside, outside, shellOutside, ownPtyInside, ownPtyOutside, bashInside, bashOutside]) {
+  const kernel = [inside, outside, inBounds, shellOutside, ownPtyInside, ownPtyOutside, ownPtyInBounds];
+  for (const mode of [...kernel, bashInside, bashOutside]) {
     const isBash = mode === bashInside || mode === bashOutside;
     test(mode.name, { skip: isBash && noPatchedBash }, async () => {
       const said = await expected;
@@ -129,7 +135,7 @@ describe("an interactive shell under the wall", () => {
 describe("the caller's shell", () => {
   const expected = transcript(plain, aroundSallyport);
   expected.catch(() => undefined); // told by each test
-  for (const mode of [inside, outside, bashInside, bashOutside]) {
+  for (const mode of [inside, outside, inBounds, bashInside, bashOutside]) {
     const isBash = mode === bashInside || mode === bashOutside;
     test(mode.name, { skip: isBash && noPatchedBash }, async () => {
       const said = await expected;
@@ -184,7 +190,7 @@ describe("programs that take the screen", () => {
       writeFileSync(join(place.project, "long"), lines.join(""));
       if (name === "ssh-keygen")
         execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "secret", "-f", join(place.project, "key")]);
-      for (const mode of [plain, inside, outside, ownPtyInside, ownPtyOutside]) {
+      for (const mode of [plain, inside, outside, inBounds, ownPtyInside, ownPtyOutside]) {
         const terminal = await openShell(mode);
         try {
           await press(terminal, [...steps, { after: /^/, type: "exit 5\r" }]);

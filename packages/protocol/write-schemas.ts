@@ -12,6 +12,7 @@ import {
   appServerJsonSchemas,
   hookJsonSchemas,
 } from "./src/index.ts";
+import { typescriptTypes } from "./typescript-types.ts";
 
 const published = {
   "escalate-answer": EscalateAnswer,
@@ -37,3 +38,5 @@ mkdirSync(new URL("./schema/app-server/", import.meta.url), { recursive: true })
 for (const [name, schema] of Object.entries(appServerJsonSchemas())) {
   writeFileSync(new URL(`./schema/app-server/${name}`, import.meta.url), `${JSON.stringify(schema, null, 2)}\n`);
 }
+
+writeFileSync(new URL("./schema/app-server.ts", import.meta.url), await typescriptTypes());

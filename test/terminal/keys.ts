@@ -48,7 +48,9 @@ export const inTheShell: readonly Step[] = [
   // Reading in the background stops.
   { after: prompt, type: "cat & wait %1\r" },
   { after: prompt, type: "jobs\r" },
-  { after: prompt, type: "kill %1; fg\r" },
+  { after: prompt, type: "fg\r" },
+  { after: /cat\r\n/, type: "line\r" },
+  { after: /line\r\nline\r\n/, type: ctrlD },
   { after: prompt, type: "cat > /dev/tty <<< spoken; tty\r" },
   { after: prompt, type: "echo ready; read word; echo got $word\r" },
   { after: /ready\r\n/, type: "abc\r" },

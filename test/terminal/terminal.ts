@@ -14,6 +14,8 @@ export interface TerminalOptions {
 export class Terminal {
   /** Everything that was printed, echoes included. */
   said = "";
+  /** What a terminal types by itself when it is asked to: given what was printed, what it answers. */
+  answers: ((said: string) => string) | null = null;
   readonly #decoder = new TextDecoder();
   #broker: Broker | null = null;
   #seen = 0;
@@ -56,14 +58,14 @@ export class Terminal {
     this.#broker?.resize(rows, columns);
   }
 
-  /** Waits until `pattern` is in what was printed since the end of the last match. */
-  async waitFor(pattern: RegExp): Promise<void> {
+  /** Waits until `pattern` is in what was printed since the end of the last match; the text that matched. */
+  async waitFor(pattern: RegExp): Promise<string> {
     const until = performance.now() + deadlineMs;
     for (;;) {
       const match = pattern.exec(this.said.slice(this.#seen));
       if (match !== null) {
         this.#seen += match.index + match[0].length;
-        return;
+        return match[0];
       }
       await this.#nextOutput(until, pattern);
     }
@@ -101,7 +103,10 @@ export class Terminal {
   }
 
   #hear(chunk: Buffer): void {
-    this.said += this.#decoder.decode(chunk, { stream: true });
+    const text = this.#decoder.decode(chunk, { stream: true });
+    this.said += text;
+    const answers = this.answers?.(text) ?? "";
+    if (answers !== "") this.type(answers);
     this.#onOutput();
   }
 }

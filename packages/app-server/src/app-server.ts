@@ -8,11 +8,13 @@
  *       | answer ---------> | response() ---> | answerApproval() --> |                       */
 import type { Threads, ThreadStore } from "@sallyport/core";
 import { Connection } from "./connection.ts";
-import type { Answer, RequestHandler, Write } from "./connection.ts";
+import type { Answer, RequestHandler, Room, Write } from "./connection.ts";
+import { IdleThreads, usualUnloadAfterMs } from "./idle-threads.ts";
 import { initializeResponse, readInitialize } from "./initialize.ts";
 import type { ClientMessage } from "./message.ts";
 import type { MethodContext } from "./methods/method-context.ts";
 import { RpcError, rpcCodes } from "./rpc-error.ts";
+import { readAnswer } from "./read-decision.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 export interface AppServerOptions {
@@ -24,6 +26,8 @@ export interface AppServerOptions {
   cwd: string;
   env: NodeJS.ProcessEnv;
   version: string;
+  /** How long a thread that nobody watches stays loaded. Default 60 s. */
+  unloadAfterMs?: number;
   /** For people: one line on what a client cannot be told. */
   log(line: string): void;
 }
@@ -38,6 +42,7 @@ export class AppServer implements RequestHandler {
   readonly #options: AppServerOptions;
   readonly #subscriptions: Subscriptions;
   #core: Promise<Core> | null = null;
+  #idleThreads: IdleThreads | null = null;
   #homeChecked: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
 
@@ -46,9 +51,9 @@ export class AppServer implements RequestHandler {
     this.#subscriptions = new Subscriptions((threadId, error) => this.#threadFailed(threadId, error));
   }
 
-  /** `write` takes one message, without a line end. */
-  connect(write: Write): Connection {
-    const connection = new Connection(write, this);
+  /** `write` takes one message, without a line end. `room`: what prints without an end waits for it. */
+  connect(write: Write, room: Room | null = null): Connection {
+    const connection = new Connection(write, this, room);
     this.#subscriptions.add(connection);
     return connection;
   }
@@ -69,8 +74,8 @@ export class AppServer implements RequestHandler {
     const session = this.#subscriptions.askedBy(message.id);
     // Answered already, taken back, or never asked: the first answer counts, and nobody has to be told of the others.
     if (session === null || !session.waitingApprovals.some(({ requestId }) => requestId === message.id)) return;
-    const decision = (message.result as { decision?: unknown } | undefined)?.decision;
-    if (decision === "accept" || decision === "acceptForSession" || decision === "decline" || decision === "cancel") {
+    const decision = readAnswer(message.result);
+    if (decision !== null) {
       session.answerApproval(message.id, decision);
     } else {
       // Fails closed because what was asked for waits: an answer that is none refuses.
@@ -95,6 +100,7 @@ export class AppServer implements RequestHandler {
     // What could not be opened needs no closing; whoever asked for it was told.
     const core = await this.#core.catch(() => null);
     if (core === null) return;
+    this.#idleThreads?.stop();
     try {
       await core.threads.closeAll();
     } finally {
@@ -154,6 +160,9 @@ export class AppServer implements RequestHandler {
         cliVersion: version,
         canAsk: true,
       });
+      const unloadAfterMs = this.#options.unloadAfterMs ?? usualUnloadAfterMs;
+      const log = (line: string): void => this.#options.log(line);
+      this.#idleThreads = new IdleThreads({ threads, subscriptions: this.#subscriptions, unloadAfterMs, log });
       return { threads, store };
     } catch (error) {
       this.#core = null; // the next request may find the disk writable again

@@ -12,6 +12,9 @@ import { RpcError, rpcCodes } from "./rpc-error.ts";
 /** Takes one message, without a line end. The transport bounds what waits for a client that does not read. */
 export type Write = (text: string) => void;
 
+/** Resolves when what waits for the client has become little, or the client is gone. */
+export type Room = () => Promise<void>;
+
 interface ClientInfo {
   name: string;
   version: string;
@@ -49,10 +52,14 @@ export class Connection {
   #handshake: Handshake | null = null;
   readonly #open = new Set<Promise<void>>();
   #isClosed = false;
+  readonly #room: Room | null;
+  readonly #endings = new Set<() => void>();
+  #hasEnded = false;
 
-  constructor(write: Write, handler: RequestHandler) {
+  constructor(write: Write, handler: RequestHandler, room: Room | null = null) {
     this.#write = write;
     this.#handler = handler;
+    this.#room = room;
   }
 
   get handshake(): Handshake | null {
@@ -86,6 +93,25 @@ export class Connection {
     this.#send({ id, method, params });
   }
 
+  /** Resolves when there is room for more: for what may print without an end. */
+  async room(): Promise<void> {
+    if (!this.#hasEnded) await this.#room?.();
+  }
+
+  /** `ended` runs when the client says nothing more, at once where that is so already; the function takes it back. */
+  onEnd(ended: () => void): () => void {
+    if (this.#hasEnded) ended();
+    else this.#endings.add(ended);
+    return () => this.#endings.delete(ended);
+  }
+
+  /** The client's input has ended: what runs only for it ends, and then its requests can be answered. */
+  end(): void {
+    this.#hasEnded = true;
+    for (const ended of this.#endings) ended();
+    this.#endings.clear();
+  }
+
   /** Resolves when every request that was received has its answer. */
   async answered(): Promise<void> {
     while (this.#open.size > 0) await Promise.all(this.#open);
@@ -94,6 +120,7 @@ export class Connection {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.end();
     this.#handler.closed(this);
   }
 

@@ -10,6 +10,10 @@ const emptyParams: ReadonlySet<string> = new Set([
   "hooks/list",
   "model/list",
   "account/read",
+  "config/read",
+  "configRequirements/read",
+  "skills/list",
+  "collaborationMode/list",
 ]);
 
 /** Throws an error that names the field. Unknown keys are left out or kept as the schema says, never refused. */

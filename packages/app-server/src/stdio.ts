@@ -1,4 +1,5 @@
 /** The App Server on stdin and stdout: one message a line. stdout carries nothing else; what people should know goes to stderr. */
+import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import type { AppServer } from "./app-server.ts";
 import { LineReader } from "./line-reader.ts";
@@ -12,6 +13,8 @@ const maxLineBytes = 16_777_216;
  *  is stored: it may come back and read. */
 const pauseBytes = 16_777_216;
 const giveUpBytes = 67_108_864;
+/** What prints without an end waits as long as this much is unread. */
+const roomBytes = 1_048_576;
 
 export interface StdioOptions {
   input: Readable;
@@ -26,6 +29,9 @@ export async function serveStdio(server: AppServer, { input, output, log, signal
   const lines = new LineReader(maxLineBytes);
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   let givenUp = false;
+  const hasRoom = async (): Promise<void> => {
+    if (output.writableLength > roomBytes) await Promise.race([once(output, "drain"), ended]);
+  };
   const connection = server.connect((text) => {
     if (givenUp) return;
     output.write(`${text}\n`);
@@ -34,7 +40,7 @@ export async function serveStdio(server: AppServer, { input, output, log, signal
     givenUp = true;
     log(`the client left more than ${giveUpBytes} bytes unread; its connection is closed`);
     end();
-  });
+  }, hasRoom);
   output.on("drain", () => input.resume());
   input.on("data", (chunk: Buffer) => {
     for (const line of lines.read(chunk)) {
@@ -53,6 +59,7 @@ export async function serveStdio(server: AppServer, { input, output, log, signal
   if (signal?.aborted === true) end();
   await ended;
   input.pause();
+  connection.end();
   // What was asked before the input ended gets its answer, so that a client may write everything and close.
   await connection.answered();
   // SessionEnd hooks run while the client may still read.

@@ -11,10 +11,15 @@ import type { Connection } from "./connection.ts";
 /** These tell of threads as such, so that every client's list stays true. */
 const broadcast: ReadonlySet<string> = new Set(["thread/started", "thread/status/changed"]);
 
+/** State of a turn that no Turn has room for: who comes later is told the newest of each behind the answer. */
+const ofTheTurn: ReadonlySet<string> = new Set(["turn/plan/updated", "turn/diff/updated"]);
+
 interface Watched {
   session: ThreadSession;
   /** With the events that wait for the answer to thread/resume; null: told at once. */
   subscribers: Map<Connection, ThreadEvent[] | null>;
+  /** The newest of `ofTheTurn` of the newest turn. */
+  latest: Map<string, ThreadEvent>;
   end(): void;
 }
 
@@ -58,15 +63,25 @@ export class Subscriptions {
     };
   }
 
-  /** Tells what happened after event `seq`, and asks again, under the same ids, what waits for an answer. */
+  /** Tells the plan and the diff as of event `seq`, what happened after it, and asks again, under the same ids, what waits for an answer. */
   release(connection: Connection, session: ThreadSession, seq: number): void {
-    const subscribers = this.#watched.get(session.id)?.subscribers;
+    const { subscribers, latest } = this.#watched.get(session.id) ?? {};
     const waiting = subscribers?.get(connection);
     // Another resume of the same client was answered first, or the client is gone.
     if (subscribers === undefined || waiting == null) return;
     subscribers.set(connection, null);
+    for (const event of latest?.values() ?? []) if (event.seq <= seq) connection.notify(event.notification);
     for (const event of waiting) if (event.seq > seq) connection.notify(event.notification);
     for (const request of session.waitingApprovals) this.#ask(connection, session, request);
+  }
+
+  /** False: the connection did not hear of the thread. */
+  unsubscribe(connection: Connection, threadId: string): boolean {
+    return this.#watched.get(threadId)?.subscribers.delete(connection) === true;
+  }
+
+  isWatched(threadId: string): boolean {
+    return (this.#watched.get(threadId)?.subscribers.size ?? 0) > 0;
   }
 
   /** The thread a question belongs to, or null where nobody asked. */
@@ -84,8 +99,14 @@ export class Subscriptions {
     if (known?.session === session) return known;
     known?.end();
     const subscribers: Watched["subscribers"] = new Map();
+    const latest: Watched["latest"] = new Map();
     const end = session.subscribe({
-      event: (event) => this.#tell(subscribers, event),
+      event: (event) => {
+        const { method } = event.notification;
+        if (method === "turn/started") latest.clear();
+        else if (ofTheTurn.has(method)) latest.set(method, event);
+        this.#tell(subscribers, event);
+      },
       request: (request) => {
         // Who waits for the answer to thread/resume is asked right behind it.
         for (const [connection, waiting] of subscribers) if (waiting === null) this.#ask(connection, session, request);
@@ -93,7 +114,7 @@ export class Subscriptions {
       },
       failed: (error) => this.#onFailure(session.id, error),
     });
-    const watched = { session, subscribers, end };
+    const watched = { session, subscribers, latest, end };
     this.#watched.set(session.id, watched);
     return watched;
   }

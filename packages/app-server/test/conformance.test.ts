@@ -1,12 +1,18 @@
-/** Each method with good, missing, wrong and extra fields. The client holds every message against the schemas. */
+/** Each method with good, missing, wrong and extra fields, in the process and over every transport. Results are held against the schemas. */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { createInterface } from "node:readline";
+import { PassThrough } from "node:stream";
+import { after, test } from "node:test";
 import { clientRequests } from "@sallyport/protocol";
-import { ServerPlace, TestClient } from "./support/server.ts";
+import type { ClientRequestMethod } from "@sallyport/protocol";
+import { serveStdio } from "../src/stdio.ts";
+import { TestClient } from "./support/server.ts";
+import type { Message } from "./support/server.ts";
+import { SocketPlace, SocketTestClient, urlOf } from "./support/socket-place.ts";
 
-const place = new ServerPlace();
+const place = new SocketPlace();
 const server = place.server();
 const client = await TestClient.initialized(server, { extensions: { sallyport: {} } });
 const hello = place.script([{ text: "hello", usage: { input_tokens: 3, output_tokens: 2 } }]);
@@ -18,7 +24,51 @@ const hookKey = "/nowhere/hooks.json:stop:0:0";
 const trust = (value: unknown): object => ({ edits: [{ keyPath: "hooks.state", value, mergeStrategy: "upsert" }] });
 
 /** What each method takes, and what it does not: the field that the error names. */
-const cases: Record<string, { good: object | undefined; wrong: [params: unknown, path: string][] }> = {
+interface Case {
+  good: object | undefined;
+  wrong: [params: unknown, path: string][];
+  /** Made anew for each good request; gives the ids that belong into it. */
+  on?: (asker: Asker) => Promise<object>;
+}
+
+interface Asker {
+  ask(method: string, params?: unknown): Promise<Message>;
+}
+
+let commands = 0;
+
+/** A command of this connection that waits for input. */
+async function onCommand(asker: Asker): Promise<object> {
+  commands += 1;
+  const processId = `cat-${commands}`;
+  // Whatever is asked right behind it waits until it runs.
+  void asker.ask("command/exec", { command: ["/bin/cat"], processId, tty: true });
+  return { processId };
+}
+
+async function onThread(): Promise<{ threadId: string }> {
+  const { id } = await client.startThread(hello);
+  await client.runTurn(id);
+  return { threadId: id };
+}
+
+async function onTurn(): Promise<object> {
+  const { threadId } = await onThread();
+  const { data } = await client.call("thread/turns/list", { threadId });
+  return { threadId, beforeTurnId: data[0].id };
+}
+
+const stalls = place.script([{ error: "stall" }]);
+
+/** A turn that ends only when it is told to. Both names of its id: a field too many does no harm. */
+async function onRunningTurn(): Promise<object> {
+  const { id: threadId } = await client.startThread(stalls);
+  const { turn: running } = await client.call("turn/start", { threadId, input: [{ type: "text", text: "go" }] });
+  await client.next(({ method, params }) => method === "turn/started" && params.turn.id === running.id);
+  return { threadId, turnId: running.id, expectedTurnId: running.id };
+}
+
+const cases: Record<string, Case> = {
   "thread/start": {
     good: { model: hello, cwd: place.project, sandbox: "read-only", approvalPolicy: "never" },
     wrong: [
@@ -51,6 +101,34 @@ const cases: Record<string, { good: object | undefined; wrong: [params: unknown,
       [[], ""],
     ],
   },
+  "thread/loaded/list": { good: { limit: 0 }, wrong: [[{ limit: -1 }, "limit"]] },
+  // More of these in thread-methods.test.ts and thread-input.test.ts.
+  "thread/name/set": {
+    good: { threadId: thread.id, name: "a name" },
+    wrong: [
+      [{ threadId: thread.id }, "name"],
+      [{ threadId: thread.id, name: 1 }, "name"],
+    ],
+  },
+  "thread/fork": {
+    good: { threadId: thread.id, lastTurnId: turn.id, excludeTurns: true },
+    wrong: [
+      [{}, "threadId"],
+      [{ threadId: thread.id, lastTurnId: 1 }, "lastTurnId"],
+      [{ threadId: thread.id, lastTurnId: turn.id, beforeTurnId: turn.id }, "beforeTurnId"],
+      [{ threadId: thread.id, ephemeral: "no" }, "ephemeral"],
+    ],
+  },
+  "thread/inject_items": {
+    good: { threadId: thread.id, items: [{ type: "message", role: "user", content: "x" }] },
+    wrong: [
+      [{ threadId: thread.id }, "items"],
+      [{ threadId: thread.id, items: {} }, "items"],
+      [{ threadId: thread.id, items: [{ type: "message", role: "nobody", content: "x" }] }, "items.0"],
+    ],
+  },
+  "thread/unsubscribe": { good: { threadId: unknownId }, wrong: [[{}, "threadId"]] },
+  "thread/unarchive": { good: { threadId: thread.id }, wrong: [[{}, "threadId"]] },
   "thread/turns/list": {
     good: { threadId: thread.id, limit: 1, itemsView: "full" },
     wrong: [
@@ -83,39 +161,155 @@ const cases: Record<string, { good: object | undefined; wrong: [params: unknown,
     wrong: [
       [{}, "edits"],
       [{ edits: [{ keyPath: "hooks.state", value: {} }] }, "edits.0.mergeStrategy"],
-      [{ edits: [{ keyPath: "model", value: "x", mergeStrategy: "upsert" }] }, "edits.0.keyPath"],
-      [{ edits: [{ keyPath: "hooks.state", value: {}, mergeStrategy: "replace" }] }, "edits.0.mergeStrategy"],
+      [{ edits: [{ keyPath: "sandbox_mode", value: "x", mergeStrategy: "upsert" }] }, "edits.0.keyPath"],
+      [{ edits: [{ keyPath: "a..b", value: "x", mergeStrategy: "upsert" }] }, "edits.0.keyPath"],
       [trust({ [hookKey]: { command: "rm" } }), "edits.0.value"],
       [{ ...trust({}), filePath: "/etc/passwd" }, "filePath"],
-      [{ ...trust({}), expectedVersion: "sha256:00" }, "expectedVersion"],
     ],
   },
+  "config/value/write": {
+    good: { keyPath: "tui.theme", value: "dark", mergeStrategy: "replace" },
+    wrong: [
+      [{}, "keyPath"],
+      [{ keyPath: "model", value: "x", mergeStrategy: "merge" }, "mergeStrategy"],
+      [{ keyPath: "model", value: 1, mergeStrategy: "replace" }, "value"],
+      [{ keyPath: "", value: 1, mergeStrategy: "replace" }, "keyPath"],
+      [{ keyPath: "model", value: "x", mergeStrategy: "replace", filePath: "/etc/passwd" }, "filePath"],
+    ],
+  },
+  "config/read": {
+    good: { includeLayers: true, cwd: place.project },
+    wrong: [
+      [{ includeLayers: "yes" }, "includeLayers"],
+      [{ cwd: 1 }, "cwd"],
+    ],
+  },
+  "configRequirements/read": { good: undefined, wrong: [["none", ""]] },
+  "skills/list": { good: { cwds: [place.project] }, wrong: [[{ cwds: "here" }, "cwds"]] },
+  "collaborationMode/list": { good: {}, wrong: [[[], ""]] },
+  // More of these in command-exec.test.ts.
+  "command/exec": {
+    good: { command: ["/bin/true"] },
+    wrong: [
+      [{}, "command"],
+      [{ command: "true" }, "command"],
+      [{ command: ["true"], env: { A: 1 } }, "env.A"],
+      [{ command: ["true"], size: { rows: 1, cols: 1 } }, "size"],
+      [{ command: ["true"], sandboxPolicy: { type: "none" } }, "sandboxPolicy.type"],
+    ],
+  },
+  "command/exec/write": {
+    good: { deltaBase64: "aGkK" },
+    on: onCommand,
+    wrong: [
+      [{ deltaBase64: "aGkK" }, "processId"],
+      [{ processId: "p" }, "deltaBase64"],
+      [{ processId: "p", deltaBase64: 1 }, "deltaBase64"],
+    ],
+  },
+  "command/exec/resize": {
+    good: { size: { rows: 30, cols: 90 } },
+    on: onCommand,
+    wrong: [
+      [{ size: { rows: 30, cols: 90 } }, "processId"],
+      [{ processId: "p" }, "size"],
+      [{ processId: "p", size: { rows: "30", cols: 90 } }, "size.rows"],
+    ],
+  },
+  "command/exec/terminate": {
+    good: {},
+    on: onCommand,
+    wrong: [
+      [{}, "processId"],
+      [{ processId: 1 }, "processId"],
+    ],
+  },
+  "thread/archive": { good: {}, on: onThread, wrong: [[{}, "threadId"]] },
+  "thread/delete": { good: {}, on: onThread, wrong: [[{}, "threadId"]] },
+  "thread/revert": { good: {}, on: onTurn, wrong: [[{ threadId: thread.id }, "beforeTurnId"]] },
+  "thread/compact/start": { good: {}, on: onThread, wrong: [[{ threadId: 1 }, "threadId"]] },
+  "thread/shellCommand": { good: { command: "true" }, on: onThread, wrong: [[{ threadId: thread.id }, "command"]] },
+  "turn/steer": {
+    good: { input: [{ type: "text", text: "more" }] },
+    on: onRunningTurn,
+    wrong: [[{ threadId: thread.id, input: [] }, "expectedTurnId"]],
+  },
+  "turn/interrupt": { good: {}, on: onRunningTurn, wrong: [[{ threadId: thread.id }, "turnId"]] },
   "model/list": { good: {}, wrong: [[{ limit: "all" }, "limit"]] },
+  // More of it in mcp.test.ts.
+  "mcpServerStatus/list": {
+    good: {},
+    wrong: [
+      [{ detail: "some" }, "detail"],
+      [{ threadId: 1 }, "threadId"],
+    ],
+  },
   "account/read": { good: {}, wrong: [["none", ""]] },
 };
 
+/** Over streams as the executable has them. */
+class StdioClient implements Asker {
+  readonly #input = new PassThrough();
+  readonly #waiting = new Map<unknown, (message: Message) => void>();
+  #lastId = 0;
+
+  constructor() {
+    const output = new PassThrough();
+    const served = serveStdio(server, { input: this.#input, output, log: () => {} });
+    createInterface({ input: output }).on("line", (line) => {
+      const message = JSON.parse(line) as Message;
+      if (message.method === undefined) this.#waiting.get(message.id)?.(message);
+    });
+    after(async () => {
+      this.#input.end();
+      await served;
+    });
+  }
+
+  async ask(method: string, params?: unknown): Promise<Message> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const answered = new Promise<Message>((resolve) => this.#waiting.set(id, resolve));
+    this.#input.write(`${JSON.stringify({ id, method, params })}\n`);
+    return await answered;
+  }
+}
+
+const stdio = new StdioClient();
+const clientInfo = { name: "test", version: "1" };
+await stdio.ask("initialize", { clientInfo, capabilities: {} });
+const askers: Record<string, Asker> = {
+  "in the process": client,
+  stdio,
+  unix: await SocketTestClient.initialized(urlOf(await place.listen("unix", { server }))),
+  ws: await SocketTestClient.initialized(urlOf(await place.listen("ws", { server }))),
+};
+
 test("every method of the protocol is tried below", () => {
-  // These have tests of their own: handshake.test.ts, turns.test.ts.
-  const methods = Object.keys(clientRequests).filter(
-    (method) => method !== "initialize" && method !== "turn/interrupt",
-  );
+  const methods = Object.keys(clientRequests).filter((method) => method !== "initialize"); // handshake.test.ts
   assert.deepEqual(Object.keys(cases).sort(), methods.sort());
 });
 
-for (const [method, { good, wrong }] of Object.entries(cases)) {
-  test(`${method} answers as its schema says, extra fields or not`, async () => {
-    const plain = await client.ask(method, good);
-    assert.equal(plain.error, undefined);
-    const more = await client.ask(method, { ...good, notOfThisVersion: { a: [1] } });
-    assert.equal(more.error, undefined);
-  });
+for (const [transport, asker] of Object.entries(askers)) {
+  for (const [method, { good, wrong, on }] of Object.entries(cases)) {
+    test(`${transport}: ${method} answers as its schema says, extra fields or not`, async () => {
+      for (const more of [null, { notOfThisVersion: { a: [1] } }]) {
+        const ids = (await on?.(asker)) ?? null;
+        const params = ids === null && more === null ? good : { ...good, ...ids, ...more };
+        const { result, error } = await asker.ask(method, params);
+        assert.equal(error, undefined);
+        clientRequests[method as ClientRequestMethod].result.parse(result);
+        if (on === onCommand) await asker.ask("command/exec/terminate", ids); // refused where it has just been ended
+      }
+    });
 
-  test(`${method} names the field that is wrong`, async () => {
-    for (const [params, path] of wrong) {
-      const { error } = await client.ask(method, params);
-      assert.deepEqual({ code: error?.code, path: error?.data.path }, { code: -32602, path }, JSON.stringify(error));
-    }
-  });
+    test(`${transport}: ${method} names the field that is wrong`, async () => {
+      for (const [params, path] of wrong) {
+        const { error } = await asker.ask(method, params);
+        assert.deepEqual({ code: error?.code, path: error?.data.path }, { code: -32602, path }, JSON.stringify(error));
+      }
+    });
+  }
 }
 
 test("a method that is not known is -32601", async () => {

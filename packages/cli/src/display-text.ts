@@ -5,6 +5,9 @@ import type { Text } from "@sallyport/protocol";
 /** Controls, format characters, unassigned and private ones, line separators, blanks that are not the blank, and everything
  *  that is drawn as nothing. */
 const unfit = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu;
+/** A combining mark that does not stand on a letter, or is one of many; scripts that are written from right to left. */
+const unfitInLine =
+  /(?<!\p{L})\p{M}|(?<=\p{M}\p{M})\p{M}|[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/gu;
 const plainArgument = /^[\p{L}\p{N}\p{M}_@%+=:,./~^-]+$/u;
 const wide =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
@@ -23,6 +26,18 @@ export function displayText(text: Text): string {
 export function displayArgument(text: Text): string {
   const shown = displayText(text);
   return plainArgument.test(shown) ? shown : `'${shown.replaceAll("'", "\\'")}'`;
+}
+
+/** As `displayText()`, for what a person decides on: marks that are drawn over other characters stand alone, and what would be
+ *  drawn from right to left is written out too. */
+export function displayStrictly(text: string): string {
+  return displayText(text.replace(unfitInLine, (character) => escapeCodePoint(character.codePointAt(0) ?? 0)));
+}
+
+/** The same in double quotes, and never to be mistaken for another text: the escapes are escaped too. */
+export function displayQuoted(text: Text): string {
+  if (typeof text !== "string") return `"${displayBytes(Buffer.from(text.base64, "base64"), true)}"`;
+  return `"${displayStrictly(text.replaceAll("\\", "\\\\").replaceAll('"', '\\"'))}"`;
 }
 
 /** Cuts to `columns` of the terminal, ending in "…" where something is left out. */
@@ -65,9 +80,14 @@ function characterWidth(character: string): number {
   return wide.test(character) ? 2 : 1;
 }
 
-function displayBytes(bytes: Buffer): string {
+function displayBytes(bytes: Buffer, quoted = false): string {
   return [...bytes]
-    .map((byte) => (byte >= asciiStart && byte < asciiEnd ? String.fromCharCode(byte) : escapeByte(byte)))
+    .map((byte) => {
+      const isShown = byte >= asciiStart && byte < asciiEnd;
+      const character = String.fromCharCode(byte);
+      if (quoted && (character === "\\" || character === '"')) return `\\${character}`;
+      return isShown ? character : escapeByte(byte);
+    })
     .join("");
 }
 

@@ -7,7 +7,7 @@ const words = process.argv.slice(2);
 if (words[0] === "app-server" && (words.length === 1 || (words.length === 2 && words[1] === "--stdio"))) {
   try {
     const { runAppServer } = await import("./turns/run-app-server.ts");
-    process.exitCode = await runAppServer();
+    process.exitCode = await runAppServer({});
   } catch (error) {
     const { reportFailure } = await import("./failure.ts");
     process.exitCode = reportFailure(error);

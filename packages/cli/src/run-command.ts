@@ -1,17 +1,21 @@
 /** `sallyport run`: one command behind the guarded door, then what is to be said about it. */
-import { closeSync, constants, ftruncateSync, openSync, readlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, readlinkSync, writeSync } from "node:fs";
 import { isUtf8 } from "node:buffer";
 import { resolve } from "node:path";
 import { isatty } from "node:tty";
-import { loadRules } from "@sallyport/rules-store";
-import type { RuleSet } from "@sallyport/rules-store";
+import { openApprovals } from "@sallyport/rules-store";
 import { checkHome, locateHome, readEnvironment, runGuarded } from "@sallyport/shell-escalation";
-import type { RunSummary } from "@sallyport/shell-escalation";
+import type { GuardedRunOptions, RunSummary } from "@sallyport/shell-escalation";
 import { SallyportError } from "@sallyport/supervisor";
+import type { TerminalAsker } from "./ask-terminal.ts";
 import { separateCaller } from "./caller-state.ts";
+import { mayHaveExecHooks } from "./exec-hooks-wanted.ts";
 import { ExecTree, formatDuration } from "./exec-tree.ts";
 import { describeFailure } from "./failure.ts";
+import { openSessionRules } from "./rules/session-rules.ts";
+import type { RunHooks } from "./run-hooks.ts";
 import type { RunArguments } from "./run-options.ts";
+import type { TerminalRelay } from "./terminal-relay.ts";
 import { complain, lookOf, write } from "./terminal.ts";
 
 // O_NOFOLLOW keeps whoever can write the folder from choosing, by a planted link, which of the user's files is written over.
@@ -55,19 +59,22 @@ interface Place {
 export async function runInside(given: RunArguments, place: Place): Promise<RunSummary> {
   const { cwd, home, tree } = place;
   const absolute = (path: string): string => resolve(cwd, path);
-  const hasHome = checkHome(home);
+  checkHome(home);
   const rulesFiles = given.rules.map(absolute);
-  const ruleSet: RuleSet = loadRules({ home, files: rulesFiles, discover: hasHome && given.useDiscoveredRules });
+  using cleanup = new DisposableStack();
+  const places = { home, files: rulesFiles, discover: given.useDiscoveredRules };
+  const rules = await openSessionRules(places, { cwd, cleanup });
   if (given.interceptor === "none") complain("no interceptor: programs are not decided on and rules have no effect");
   const caller = separateCaller(readEnvironment());
-  using cleanup = new DisposableStack();
+  await using hooks = given.interceptor === "none" ? null : await openHooks(home, cwd);
+  const relay = given.pty ? (await import("./terminal-relay.ts")).relayTerminal(cleanup) : null;
   return await runGuarded({
     argv: given.argv,
     cwd,
     env: caller.env,
     ...(caller.state === null ? {} : { caller: caller.state }),
     home,
-    policy: { kind: "rules", ruleSet },
+    ...rules,
     rulesFiles,
     sandbox: {
       mode: given.sandbox,
@@ -85,15 +92,65 @@ export async function runInside(given: RunArguments, place: Place): Promise<RunS
       if (given.interceptor === "auto" && interceptor.kind === "bash") complain(weakerInterception);
     },
     maxProcesses: given.maxProcesses,
-    ...(given.pty ? (await import("./terminal-relay.ts")).relayTerminal(cleanup) : {}),
+    ...relay?.options,
+    ...askingFor(given, relay),
+    ...(given.useDiscoveredRules ? { approvals: openApprovals({ home, onWarning: complain }) } : {}),
     timeoutMs: given.timeoutMs,
     journal: given.journal === null ? null : absolute(given.journal),
     passSignals: true,
     onGaps: (gaps) => {
       if (gaps.length > 0) complain(`weaker wall: ${gaps.join("; ")}`);
     },
-    ...(tree === null ? {} : { onRecord: (record) => tree.add(record) }),
+    ...hooks?.options,
+    ...(tree === null && hooks === null
+      ? {}
+      : {
+          onRecord: (record, rule) => {
+            tree?.add(record);
+            hooks?.options.onRecord(record, rule);
+          },
+        }),
   });
+}
+
+/** Most commands have none, and should not wait for what reads them. */
+async function openHooks(home: string, cwd: string): Promise<RunHooks | null> {
+  return mayHaveExecHooks(home, cwd) ? (await import("./run-hooks.ts")).openRunHooks({ home, cwd }) : null;
+}
+
+/** Each question has a limit of its own, which begins when it is shown. */
+const noDecisionLimitMs = 2 ** 31 - 1;
+
+function askingFor(
+  given: RunArguments,
+  relay: TerminalRelay | null,
+): Pick<GuardedRunOptions, "ask" | "decisionTimeoutMs"> {
+  const asks = given.ask === "on-request" || (given.ask === null && [0, 1, 2].some(isatty));
+  if (!asks || given.interceptor === "none") return {};
+  // Most commands ask nothing.
+  const load = async (): Promise<TerminalAsker> => {
+    const { TerminalAsker: Asker } = await import("./ask-terminal.ts");
+    return new Asker({
+      screen: (process.env["TERM"] ?? "dumb") === "dumb" ? "lines" : "screen",
+      keeps: given.useDiscoveredRules,
+      ...(relay === null ? {} : { check: checkForeground, pauseInput: () => relay.pauseInput() }),
+    });
+  };
+  let asker: Promise<TerminalAsker> | undefined;
+  return {
+    decisionTimeoutMs: noDecisionLimitMs,
+    ask: async (question, withdrawn, hold) => {
+      asker ??= load();
+      return await (await asker).ask(question, withdrawn, hold);
+    },
+  };
+}
+
+/** With -t the broker is in another session, where nothing keeps it from reading what is typed to another job. */
+function checkForeground(): string | null {
+  const stat = readFileSync("/proc/self/stat", "latin1");
+  const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return group === foreground ? null : "Sallyport runs in the background of its terminal";
 }
 
 export function printTree(tree: ExecTree, summary: RunSummary, descriptor: 1 | 2): void {

@@ -22,6 +22,8 @@ export interface RunArguments {
   allowGitInit: boolean;
   sockets: string[];
   wall: "auto" | "bubblewrap" | "landlock";
+  /** Who answers a rule's "prompt": the person at the terminal, or nobody. Null: the person, where there is a terminal. */
+  ask: "on-request" | "never" | null;
   /** A terminal of its own. */
   pty: boolean;
   maxProcesses: number | null;
@@ -81,8 +83,8 @@ const table = [
   {
     name: "--ask",
     value: "WHEN",
-    choices: ["never", "on-request"],
-    text: 'what a rule with "prompt" does: never asks, and denies',
+    choices: ["on-request", "never"],
+    text: 'what a rule with "prompt" does: ask at the terminal (default where there is one), or never, and deny',
   },
   { name: "-t", text: "give it a terminal of its own, also where there is none" },
   { name: "--max-procs", value: "N", text: "at most N processes and threads at a time" },
@@ -125,6 +127,7 @@ export function parseRunArguments(words: readonly Text[]): RunArguments | null {
     allowGitInit: values.has("--allow-git-init"),
     sockets: all("--socket"),
     wall: (one("--wall") as RunArguments["wall"] | null) ?? "auto",
+    ask: one("--ask") as RunArguments["ask"],
     pty: values.has("-t"),
     maxProcesses: parseLimit(one("--max-procs")),
     timeoutMs: parseSeconds(one("--timeout")),
@@ -171,15 +174,9 @@ function refuseWhatIsNotThere(values: Values): void {
   if (values.has("--execve-wrapper") && interceptor !== "bash" && interceptor !== "auto") {
     throw usageError(`Option --execve-wrapper needs --interceptor bash, found --interceptor ${interceptor}`, "run");
   }
-  if (lastText(values, "--ask") === "on-request") {
-    throw usageError(
-      "Option --ask on-request is not in this build, expected never: what a rule would ask about is denied",
-      "run",
-    );
-  }
   // Without interception these would stay empty or without effect, and that must not look like "nothing happened".
   if (interceptor !== "none") return;
-  for (const name of ["--rules", "--journal", "--tree"] as const) {
+  for (const name of ["--rules", "--ask", "--journal", "--tree"] as const) {
     if (values.has(name)) throw usageError(`Option ${name} needs an interceptor, found --interceptor none`, "run");
   }
 }

@@ -6,7 +6,18 @@ import { writeBytes } from "./terminal.ts";
 
 const graceMs = 2000;
 
-export function relayTerminal(cleanup: DisposableStack): Required<Pick<GuardedRunOptions, "stdio" | "pty">> {
+export interface TerminalRelay {
+  options: Required<Pick<GuardedRunOptions, "stdio" | "pty">>;
+  /** Leaves what is typed to somebody else until the returned function is called. */
+  pauseInput(): () => void;
+}
+
+export function relayTerminal(cleanup: DisposableStack): TerminalRelay {
+  let isPaused = false;
+  let hasUntaken = false;
+  const readOn = (): void => {
+    if (!isPaused && !hasUntaken) process.stdin.resume();
+  };
   let terminal: Parameters<PtyOptions["onOpen"]>[0] | null = null;
   let hasReader = true;
   const onOutput = (chunk: Buffer): void => {
@@ -26,14 +37,29 @@ export function relayTerminal(cleanup: DisposableStack): Required<Pick<GuardedRu
     const end = (): void => opened.input(Buffer.alloc(0));
     stdin.on("data", (chunk: Buffer) => {
       stdin.pause(); // until the pty has taken it
+      hasUntaken = true;
       opened.input(chunk);
     });
     stdin.once("end", end);
     stdin.once("error", end); // a terminal that is gone, or a folder
     cleanup.defer(() => stdin.destroy());
   };
+  const onInputTaken = (): void => {
+    hasUntaken = false;
+    readOn();
+  };
   return {
-    stdio: ["inherit", "inherit", "inherit"],
-    pty: { size: "size-of-caller", onOutput, onOpen, onInputTaken: () => void process.stdin.resume() },
+    options: {
+      stdio: ["inherit", "inherit", "inherit"],
+      pty: { size: "size-of-caller", onOutput, onOpen, onInputTaken },
+    },
+    pauseInput: () => {
+      isPaused = true;
+      process.stdin.pause();
+      return () => {
+        isPaused = false;
+        readOn();
+      };
+    },
   };
 }

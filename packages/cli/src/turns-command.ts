@@ -1,14 +1,20 @@
 /** The commands that run turns and show them: app-server, exec, threads. Each loads its own file only when it runs. */
 import type { Command } from "commander";
 import { Option } from "commander";
+import type { GenerateOptions } from "./turns/generate-protocol.ts";
+import type { AppServerFlags } from "./turns/run-app-server.ts";
 import type { ExecOptions } from "./turns/run-exec.ts";
 import { usageError } from "./usage-error.ts";
 
 const appServerHelp = `
-One JSON message a line on stdin and stdout, as Codex's app-server; it ends when stdin ends.
+Speaks the protocol of Codex's app-server: one JSON message a line on stdin and stdout, until stdin ends; or one a WebSocket text
+frame, until SIGTERM. A unix socket is its owner's alone; over TCP clients need the token.
 
-Example:
-  $ echo '{"id":0,"method":"initialize","params":{"clientInfo":{"name":"me","version":"1"}}}' | sallyport app-server`;
+Examples:
+  $ echo '{"id":0,"method":"initialize","params":{"clientInfo":{"name":"me","version":"1"}}}' | sallyport app-server
+  $ sallyport app-server --listen unix:///run/user/1000/sallyport.sock
+  $ sallyport app-server --listen ws://127.0.0.1:8790 --no-auth
+  $ codex --remote ws://127.0.0.1:8790`;
 
 const execHelp = `
 PROMPT "-", or none: read from stdin. Progress goes to stderr, the agent's last message to stdout; with --json there is one event
@@ -55,17 +61,65 @@ export function addTurnCommands(
   finish: (status: number) => void,
   version: string,
 ): void {
-  configure(program.command("app-server"))
-    .description("serve one client: threads, turns, hook runs, approvals")
-    .addOption(new Option("--listen <url>", "where to listen").choices(["stdio://"]).default("stdio://"))
+  const appServer = configure(program.command("app-server"))
+    .description("serve clients: threads, turns, hook runs, approvals")
+    .option("--listen <url>", "stdio:// (default), unix://[PATH] or ws://ADDRESS:PORT (repeat)", collect)
     .addOption(new Option("--stdio", "listen on stdin and stdout").hideHelp())
+    .option("--no-auth", "ws: no token; only on an address of this machine")
+    .addOption(
+      new Option("--ws-auth <how>", "ws: how clients prove themselves").choices([
+        "capability-token",
+        "signed-bearer-token",
+      ]),
+    )
+    .option("--ws-token-file <file>", "ws: the token is in FILE, mode 0600 (default: one in the home, made if missing)")
+    .option("--ws-token-sha256 <hex>", "ws: the token's SHA-256 instead")
+    .option("--ws-shared-secret-file <file>", "ws: what signed tokens (JWT, HS256) are signed with")
+    .option("--ws-issuer <name>", "ws: the issuer that signed tokens must name")
+    .option("--ws-audience <name>", "ws: the audience that signed tokens must name")
+    .option("--ws-max-clock-skew-seconds <n>", "ws: how far clocks may differ (default 30)", wholeNumber)
     .addHelpText("after", appServerHelp)
-    .action(async () => {
+    .action(async (flags: AppServerFlags) => {
       const { runAppServer } = await import("./turns/run-app-server.ts");
-      finish(await runAppServer());
+      finish(await runAppServer(flags));
     });
+  addGenerators(appServer, configure, finish);
   addExec(program, configure, finish, version);
   addThreads(program, configure, finish);
+}
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+function wholeNumber(value: string): number {
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw usageError(`"${value}" is no number of seconds, expected a whole number`, "app-server");
+}
+
+const generateHelp = (name: string): string => `
+Example:
+  $ sallyport app-server ${name} --out protocol`;
+
+function addGenerators(
+  appServer: Command,
+  configure: (command: Command) => Command,
+  finish: (status: number) => void,
+): void {
+  const add = (name: string, description: string): Command =>
+    configure(appServer.command(name))
+      .description(description)
+      .requiredOption("--out <folder>", "where to write; made if it is not there")
+      .option("--json", "print the folder and the files as JSON")
+      .addHelpText("after", generateHelp(name));
+  add("generate-ts", "write the protocol as TypeScript types").action(async (options: GenerateOptions) => {
+    const { generateTypes } = await import("./turns/generate-protocol.ts");
+    finish(generateTypes(options));
+  });
+  add("generate-json-schema", "write the protocol as JSON Schemas").action(async (options: GenerateOptions) => {
+    const { generateJsonSchemas } = await import("./turns/generate-protocol.ts");
+    finish(generateJsonSchemas(options));
+  });
 }
 
 function addExec(
@@ -74,7 +128,6 @@ function addExec(
   finish: (status: number) => void,
   version: string,
 ): void {
-  const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
   configure(program.command("exec"))
     .description("run one turn of an agent")
     .usage('[options] "PROMPT"\n       sallyport exec [options] resume ID|last "PROMPT"')

@@ -3,7 +3,7 @@ import { SallyportError } from "@sallyport/supervisor";
 
 export function usageError(
   message: string,
-  command: "run" | "rules" | "shell" | "doctor" | "demo" | "exec" | "hooks" | "threads" | null,
+  command: "run" | "rules" | "shell" | "doctor" | "demo" | "exec" | "hooks" | "threads" | "app-server" | null,
 ): SallyportError {
   const help = command === null ? "sallyport --help" : `sallyport ${command} --help`;
   return new SallyportError("USAGE", `${message}; see ${help}`);

@@ -227,7 +227,7 @@ test("what can't be understood is said, and exits 125", async () => {
   }
 });
 
-test("SIGTERM ends the command's whole tree and exits 143", async () => {
+test("SIGTERM ends the command's whole tree, tells no failure and exits 143", async () => {
   const mark = `314159.${process.pid}`;
   const sleeping = script("sleeps", [
     { tool_calls: [{ name: "shell", arguments: { command: `sleep ${mark} & sleep ${mark}` } }] },
@@ -242,7 +242,13 @@ test("SIGTERM ends the command's whole tree and exits 143", async () => {
   await waitForOutput(child, "item.started");
   assert.ok(await eventually(() => processesWith(mark).length > 0, 20_000), "the command runs");
   child.kill("SIGTERM");
-  assert.equal((await ended).status, 143);
+  const { status, stdout } = await ended;
+  assert.equal(status, 143);
+  const types = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { type: string }).type);
+  assert.deepEqual(types, ["thread.started", "turn.started", "item.started", "item.completed"]);
   assert.ok(await eventually(() => processesWith(mark).length === 0), "nothing is left");
 });
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { Place } from "./sallyport.ts";
 import type { Ended } from "./sallyport.ts";
@@ -153,4 +155,217 @@ test("every command below rules tells all problems of broken rules", () => {
     const { status, stderr } = rules(command, "-r", file, ...rest);
     assert.deepEqual([status, stderr.match(/^sallyport: /gm)?.length], [125, 2], command);
   }
+});
+
+const approval =
+  'approval(id = "019ab000-0000-7000-8000-00000000beef", pattern = ["git", "push"], file = "/usr/bin/git", cwd = "/home/me", ' +
+  'added = "2026-11-23T02:00:00.000Z", origin = {"by": "the user", "for": "pushing is for people", "thread": "t1"})\n';
+
+function keepApprovals(place: Place, text: string = approval): string {
+  const path = join(place.home, "approvals.rules");
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+}
+
+test("rules add writes a checked rule, list names who added it, and a second time nothing changes", () => {
+  const { place, rules } = placeWith("");
+  const path = join(place.home, "rules/default.rules");
+  const words = [
+    "--decision",
+    "forbidden",
+    "--justification",
+    'no "push"',
+    "--match",
+    "git push x",
+    "--",
+    "git",
+    "push",
+  ];
+  const text = 'prefix_rule(["git", "push"], "forbidden", justification = "no \\"push\\"", match = ["git push x"])';
+  assert.deepEqual(rules("add", ...words), { status: 0, stdout: `added: ${text}\n  ${path}:2\n`, stderr: "" });
+  assert.match(readFileSync(path, "utf8"), /^# added \d{4}-\d{2}-\d{2} by \S+ with sallyport rules add\nprefix_rule\(/);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.deepEqual(JSON.parse(rules("add", "--json", ...words).stdout), { path, line: 2, isNew: false, text });
+  assert.match(rules("check", "git", "push", "now").stdout, /"decision":"forbidden"/);
+  assert.match(
+    rules("list").stdout,
+    /^forbidden \["git","push"\] {2}user .*default\.rules:2, added \d{4}-\d{2}-\d{2} by \S+\n/,
+  );
+});
+
+test("rules add refuses what would not be a rule, and leaves the file as it was", () => {
+  const { place, rules } = placeWith("");
+  assert.equal(rules("add", "git", "status").status, 0);
+  const path = join(place.home, "rules/default.rules");
+  const before = readFileSync(path, "utf8");
+  for (const [words, expected] of [
+    [["--decision", "maybe", "git"], /--decision has the value "maybe"/],
+    [["--expires", "soon", "git"], /invalid expires: "soon" is not a day/],
+    [["--match", "ls", "git"], /the example "ls" does not match/],
+    [["--env", "LD_PRELOAD", "git"], /LD_PRELOAD decides what code is loaded/],
+    [["--file", "../x", "git"], /--file has the value "\.\.\/x"/],
+    [["--decision", "forbidden", "--escalate", "git"], /`escalate` has no meaning in a forbidden rule/],
+    [[], /Missing required argument "pattern"/],
+  ] as const) {
+    const { status, stdout, stderr } = rules("add", ...words);
+    assert.deepEqual([status, stdout], [125, ""], words.join(" "));
+    assert.match(stderr, expected);
+  }
+  writeFileSync(join(place.home, "rules/z.rules"), "prefix_rule(", { mode: 0o600 });
+  assert.match(rules("add", "ls").stderr, /z\.rules:1:13/);
+  assert.equal(readFileSync(path, "utf8"), before);
+});
+
+test("rules list shows what was approved, by whom, why, and how often it answered", () => {
+  const { place, rules } = placeWith("");
+  keepApprovals(place);
+  writeFileSync(
+    join(place.home, "approvals.uses.json"),
+    '{"019ab000-0000-7000-8000-00000000beef": {"hits": 3, "lastUsedAt": "2026-11-23T03:00:00.000Z"}}',
+  );
+  assert.equal(
+    rules("list").stdout,
+    'approved  ["git","push"] and what follows, /usr/bin/git, in /home/me\n' +
+      "          approval 019ab000-0000-7000-8000-00000000beef, 2026-11-23 by the user, thread t1; used 3 times, last 2026-11-23T03:00:00.000Z\n" +
+      "          asked because: pushing is for people\n",
+  );
+  const { approvals } = JSON.parse(rules("list", "--json").stdout) as { approvals: { id: string; hits: number }[] };
+  assert.deepEqual(
+    approvals.map(({ id, hits }) => [id, hits]),
+    [["019ab000-0000-7000-8000-00000000beef", 3]],
+  );
+});
+
+test("rules revoke takes an approval back by its id, the end of it, or its pattern", () => {
+  for (const words of [["019ab000-0000-7000-8000-00000000beef"], ["beef"], ["--", "git", "push"], ["--all"]]) {
+    const { place, rules } = placeWith("");
+    const path = keepApprovals(place, `# mine\n${approval}`);
+    assert.deepEqual(rules("revoke", ...words), {
+      status: 0,
+      stdout:
+        'revoked 019ab000-0000-7000-8000-00000000beef  ["git","push"] and what follows, /usr/bin/git, in /home/me\n',
+      stderr: "",
+    });
+    assert.equal(readFileSync(path, "utf8"), "# mine\n", words.join(" "));
+  }
+});
+
+test("rules revoke says what it can't find, and what is a rule and no approval", () => {
+  const { place, rules } = placeWith("");
+  rules("add", "git", "fetch");
+  keepApprovals(place);
+  for (const [words, expected] of [
+    [["f00d"], /No approval "f00d" is kept, expected an id or a pattern; see sallyport rules list/],
+    [["git", "fetch"], /there is a rule for it at .*default\.rules:2, which is yours to edit/],
+    [[], /Nothing to revoke/],
+    [["--all", "beef"], /Nothing to revoke/],
+  ] as const) {
+    const { status, stderr } = rules("revoke", ...words);
+    assert.equal(status, 125);
+    assert.match(stderr, expected);
+  }
+  keepApprovals(place, "approval(1)\n");
+  assert.match(rules("revoke", "--all").stderr, /approvals\.rules:1:.*; no approval counts until it is corrected/);
+});
+
+test("rules explain tells what would be asked, what a yes means, and which hooks would be asked", () => {
+  const { place, rules, file } = placeWith('prefix_rule(["touch"], "prompt", justification = "why touch")\n');
+  writeFileSync(
+    join(place.home, "hooks.json"),
+    '{"hooks": {"PreExec": [{"matcher": "touch", "hooks": [{"type": "command", "command": "true"}]}]}}',
+    { mode: 0o600 },
+  );
+  const { stdout } = rules("explain", "--rules", file, "--", "touch", "y");
+  assert.match(
+    stdout,
+    /^ask: a person is asked; after a yes it runs outside the sandbox\n {2}because {2}why touch \(rule/,
+  );
+  assert.match(stdout, /\n {2}always {3}\["touch","y"\], \/usr\/bin\/touch, in .*project\n/);
+  assert.match(stdout, /\n {2}hook {5}.*:pre_exec:0:0 is not asked: it is not trusted yet\n/);
+  const parsed = JSON.parse(rules("explain", "--rules", file, "--json", "touch", "y").stdout) as {
+    decision: string;
+    afterYes: string;
+    hooks: unknown[];
+  };
+  assert.deepEqual([parsed.decision, parsed.afterYes, parsed.hooks.length], ["ask", "escalate", 1]);
+  const touch = realpathSync("/usr/bin/touch");
+  keepApprovals(place, `approval(id = "x", pattern = ["touch"], file = "${touch}")\n`);
+  assert.match(
+    rules("explain", "--rules", file, "touch", "y").stdout,
+    /^escalate: .*\n {2}because .*approved by approval x\n/,
+  );
+  assert.equal(existsSync(join(place.home, "approvals.uses.json")), false, "explaining is no use");
+});
+
+test("[policy] default decides on what no rule is about", () => {
+  const { place, rules } = placeWith("");
+  const explain = (config: string): string => {
+    writeFileSync(join(place.home, "config.toml"), config, { mode: 0o600 });
+    const { status, stdout, stderr } = rules("explain", "true");
+    return status === 0 ? (stdout.split(":")[0] ?? "") : stderr.replaceAll(place.home, "~");
+  };
+  assert.equal(explain(""), "run");
+  assert.equal(explain('[policy]\ndefault = "run"\n'), "run");
+  assert.equal(explain('[policy]\ndefault = "prompt"\n'), "ask");
+  assert.equal(explain('[policy]\ndefault = "forbidden"\n'), "deny");
+  assert.equal(
+    explain('[policy]\ndefault = "deny"\n'),
+    'sallyport: Policy.default in the configuration is "deny", expected "run", "prompt" or "forbidden"\n',
+  );
+  assert.match(explain("[policy]\ndefault = \n"), /^sallyport: Configuration "~\/config\.toml" can't be used: /);
+});
+
+test("run: what the configuration forbids by default does not start, unless a rule is about it", () => {
+  const { place, file } = placeWith('prefix_rule(["true"])\n');
+  writeFileSync(join(place.home, "config.toml"), '[policy]\ndefault = "forbidden"\n', { mode: 0o600 });
+  const denied = place.run("--rules", file, "--", "/usr/bin/id");
+  assert.match(denied.stderr, /no rule matches, and the configuration says default = "forbidden"/);
+  assert.equal(denied.stdout, "");
+  assert.equal(place.run("--rules", file, "--", "/usr/bin/true").status, 0);
+});
+
+test("run: a rule that is added meanwhile counts for the next program, and a broken one is told", async () => {
+  const { place } = placeWith("");
+  const child = place.start("-c", "while read -r line; do $line; echo $?; done");
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const errors: string[] = [];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => errors.push(text));
+  const say = async (): Promise<string> => {
+    child.stdin.write("/usr/bin/true\n");
+    const { value } = (await lines.next()) as { value: string };
+    return value;
+  };
+  assert.equal(await say(), "0");
+  assert.equal(await say(), "0", "its verdict stands");
+  assert.equal(place.call(["rules", "add", "--decision", "forbidden", "true"]).status, 0);
+  const deadlineMs = Date.now() + 10_000;
+  for (let last = "0"; last !== "1"; last = await say()) assert.ok(Date.now() < deadlineMs, "denied within 10 s");
+  writeFileSync(join(place.home, "rules/z.rules"), "prefix_rule(", { mode: 0o600 });
+  while (
+    !/^sallyport: rules: .*z\.rules:1:13: .*; the rules from before the change stay in force$/m.test(errors.join(""))
+  ) {
+    assert.equal(await say(), "1");
+    assert.ok(Date.now() < deadlineMs, "told within 10 s");
+  }
+  child.stdin.end();
+  assert.deepEqual(await once(child, "close"), [0, null]);
+});
+
+test("run: a kept approval answers where nobody is asked, until it is revoked, also while the command runs", async () => {
+  const { place, file } = placeWith('prefix_rule(["true"], "prompt")\n');
+  const program = realpathSync("/usr/bin/true");
+  keepApprovals(place, `approval(id = "kept", pattern = ["true"], exact = True, file = "${program}")\n`);
+  const child = place.start("--ask", "never", "--rules", file, "-c", "while read -r line; do $line; echo $?; done");
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const say = async (line: string): Promise<string> => {
+    child.stdin.write(`${line}\n`);
+    const { value } = (await lines.next()) as { value: string };
+    return value;
+  };
+  assert.equal(await say("/usr/bin/true"), "0");
+  assert.equal(await say("/usr/bin/true more"), "1", "the approval is for the call without arguments");
+  assert.equal(place.call(["rules", "revoke", "kept"]).status, 0);
+  assert.equal(await say("/usr/bin/true"), "1", "the very next one");
+  child.stdin.end();
+  assert.deepEqual(await once(child, "close"), [0, null]);
 });

@@ -17,6 +17,7 @@ import { readNetworkRule } from "./network-rule.ts";
 import type { NetworkRule } from "./network-rule.ts";
 import { Parser } from "./parser.ts";
 import { bindPlainCall } from "./plain-calls.ts";
+import { readPlainRules } from "./plain-rules.ts";
 import { readPrefixRule } from "./prefix-rule.ts";
 import type { ReadRules } from "./prefix-rule.ts";
 import type { PrefixRule } from "./rule.ts";
@@ -46,6 +47,8 @@ export function parseRules(text: string, fileName: string, hosts: HostExecutable
     const error = { ...at, text: "the file is too large", expected: `at most ${limits.fileSize} bytes` };
     return { rules: [], networkRules: [], hosts, errors: [error], own: [] };
   }
+  const plain = readPlainRules(text, fileName);
+  if (plain !== null) return { ...plain, networkRules: [], hosts: new Map(hosts), errors: [] };
   return new FileReader(text, fileName, hosts).readPlain() ?? new FileReader(text, fileName, hosts).read();
 }
 

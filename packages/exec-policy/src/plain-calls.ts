@@ -17,6 +17,8 @@ export function bindPlainCall(statement: Statement, functions: readonly string[]
 function bindPlainValue(value: Expression): boolean {
   if (value.kind === "literal") return true;
   if (value.kind === "list") return value.items.every(bindPlainValue);
+  if (value.kind === "dict")
+    return value.entries.every((entry) => bindPlainValue(entry.key) && bindPlainValue(entry.value));
   if (value.kind !== "name" || (value.name !== "True" && value.name !== "False")) return false;
   value.binding = builtin;
   return true;

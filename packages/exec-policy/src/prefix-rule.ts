@@ -126,7 +126,7 @@ function variableOf(item: Placed, report: Report): string[] {
   return [];
 }
 
-function expiresOf(place: Placed | undefined, report: Report): { expires?: string } {
+export function expiresOf(place: Placed | undefined, report: Report): { expires?: string } {
   if (typeof place?.value !== "string") return {};
   const date = place.value;
   const parsed = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(date) ? new Date(`${date}T00:00:00Z`) : null;
@@ -138,7 +138,7 @@ function expiresOf(place: Placed | undefined, report: Report): { expires?: strin
   return { expires: date };
 }
 
-function sha256Of(place: Placed | undefined, report: Report): { sha256?: string } {
+export function sha256Of(place: Placed | undefined, report: Report): { sha256?: string } {
   if (typeof place?.value !== "string") return {};
   if (/^[0-9a-fA-F]{64}$/.test(place.value)) return { sha256: place.value.toLowerCase() };
   report(place, `invalid sha256: ${shortRepr(place.value)}`, "64 hexadecimal digits, as sha256sum prints them");

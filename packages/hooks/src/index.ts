@@ -1,6 +1,8 @@
 /** The public surface of @sallyport/hooks. */
 export { changeTrust } from "./config/change-trust.ts";
 export type { TrustChange, TrustChanged, TrustOptions } from "./config/change-trust.ts";
+export { defaultDecisionOf } from "./config/policy-default.ts";
+export type { DefaultDecision } from "./config/policy-default.ts";
 export { isTable, loadConfigLayers, mergedConfig, requirementsOf, sessionFlagsPath } from "./config/config-layers.ts";
 export type { ConfigError, ConfigLayer, ConfigLayers, FileOrigin, LoadConfigOptions } from "./config/config-layers.ts";
 export { formatConfigWarning, nearestName } from "./config/config-warning.ts";
@@ -8,7 +10,7 @@ export type { ConfigWarning, Place } from "./config/config-warning.ts";
 export { discoverHooks } from "./config/discover-hooks.ts";
 export type { DiscoverOptions, DiscoveredHooks } from "./config/discover-hooks.ts";
 export { editConfig } from "./config/edit-config.ts";
-export type { ConfigEdit, TomlData } from "./config/edit-config.ts";
+export type { ConfigEdit, EditConfigOptions, TomlData } from "./config/edit-config.ts";
 export { explainEvent } from "./config/explain-event.ts";
 export type { ExplainedEvent, ExplainedHook } from "./config/explain-event.ts";
 export type { HookSettings } from "./config/hook-settings.ts";

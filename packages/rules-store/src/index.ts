@@ -1,4 +1,21 @@
 /** The public surface of @sallyport/rules-store: rule files, found and read. */
+export { addRule, readNote } from "./add-rule.ts";
+export type { AddedRule, NewRule } from "./add-rule.ts";
+export { openApprovals } from "./approvals.ts";
+export type {
+  ApprovalsOptions,
+  ApprovalBook,
+  ApprovalExec,
+  ApprovalKeep,
+  ApprovalOrigin,
+  ApprovalProposal,
+  ApprovalRecord,
+} from "./approvals.ts";
+export { forgetUses, readUses } from "./approval-uses.ts";
+export type { ApprovalUse } from "./approval-uses.ts";
+export { approvalsPath, readApprovals, revokeApprovals } from "./approvals-file.ts";
 export { loadRules } from "./load-rules.ts";
 export type { LoadRulesOptions } from "./load-rules.ts";
 export type { ReadFile, RuleOrigin, RuleSet, StoredRule } from "./rule-set.ts";
+export { watchRules } from "./watch-rules.ts";
+export type { RuleWatch, WatchRulesOptions } from "./watch-rules.ts";

@@ -38,6 +38,28 @@ export function loadRules(options: LoadRulesOptions): RuleSet {
   return { rules, hosts, files };
 }
 
+/** Where rule files are looked for: what a change can come from. */
+export interface RulePlaces {
+  /** Whose `.rules` files are read. */
+  folders: string[];
+  /** Above those. */
+  parents: string[];
+  /** Named ones. */
+  files: string[];
+}
+
+export function placesOf({ home, files, discover, trustedProject: project }: LoadRulesOptions): RulePlaces {
+  const chains = [
+    ...(discover ? [[home, "rules"]] : []),
+    ...(project === undefined ? [] : [".sallyport", ".codex"].map((folder) => [project, folder, "rules"])),
+  ];
+  return {
+    folders: chains.map((parts) => join(...parts)),
+    parents: chains.flatMap((parts) => parts.slice(1).map((_, depth) => join(...parts.slice(0, depth + 1)))),
+    files: files.map((path) => resolve(path)),
+  };
+}
+
 interface Found {
   path: string;
   origin: RuleOrigin;

@@ -5,13 +5,19 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { limits } from "@sallyport/exec-policy";
 import type * as LanguageModule from "@sallyport/exec-policy/language";
+import type * as PlainModule from "@sallyport/exec-policy/plain";
 import type { HostExecutables, ParsedRules } from "@sallyport/exec-policy";
 
 type Language = typeof LanguageModule;
 
 /** Loaded with the first file: a session without rules starts without it. */
-function language(): Language {
+export function language(): Language {
   return createRequire(import.meta.url)("@sallyport/exec-policy/language") as Language; // as the package's exports say
+}
+
+/** Enough for most files, and much quicker to load than the language. */
+function plain(): typeof PlainModule {
+  return createRequire(import.meta.url)("@sallyport/exec-policy/plain") as typeof PlainModule; // as the package's exports say
 }
 
 export interface RuleFileOptions {
@@ -23,49 +29,61 @@ export interface RuleFileOptions {
 
 /** Never throws: what is wrong is in `errors`. */
 export function readRuleFile(path: string, { followLinks, hosts }: RuleFileOptions): ParsedRules {
+  const read = readGuardedText(path, { followLinks });
+  if ("problem" in read) return broken(path, read.problem);
+  const known = plain().readPlainRules(read.text, path);
+  if (known !== null) return { ...known, networkRules: [], hosts, errors: [] };
+  return language().parseRules(read.text, path, hosts);
+}
+
+export type GuardedText = { text: string } | { problem: Problem };
+
+/** The text of a file that nobody else can have written. Never throws. */
+export function readGuardedText(path: string, { followLinks }: { followLinks: boolean }): GuardedText {
   const folder = folderProblem(dirname(path));
-  if (folder !== null) return broken(path, folder);
+  if (folder !== null) return { problem: folder };
   let descriptor: number;
   try {
     // Without blocking: opening a named pipe would wait for a writer.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | (followLinks ? 0 : constants.O_NOFOLLOW));
   } catch (error) {
-    return broken(path, {
-      text: `the file cannot be read (${errorCode(error)})`,
-      expected: "a file that you may read",
-    });
+    const text = `the file cannot be read (${errorCode(error)})`;
+    const isMissing = errorCode(error) === "ENOENT";
+    return { problem: { text, expected: "a file that you may read", isMissing } };
   }
   try {
-    return readOpened(path, descriptor, hosts);
+    return readOpened(descriptor);
   } catch (error) {
-    return broken(path, { text: `the file cannot be read (${errorCode(error)})`, expected: "a regular file" });
+    return { problem: { text: `the file cannot be read (${errorCode(error)})`, expected: "a regular file" } };
   } finally {
     closeSync(descriptor);
   }
 }
 
-interface Problem {
+export interface Problem {
   text: string;
   expected: string;
+  /** From 1; absent for the file as a whole. */
+  line?: number;
+  /** There is no such file or folder. */
+  isMissing?: boolean;
 }
 
-function readOpened(path: string, descriptor: number, hosts: HostExecutables): ParsedRules {
+function readOpened(descriptor: number): GuardedText {
   // Judged on the descriptor that is read from, so that no other file can take the name in between.
   const stats = fstatSync(descriptor);
-  if (!stats.isFile()) return broken(path, { text: "this is not a regular file", expected: "a regular file" });
+  if (!stats.isFile()) return { problem: { text: "this is not a regular file", expected: "a regular file" } };
   const shared = ownershipProblem(stats, "the file");
-  if (shared !== null) return broken(path, shared);
+  if (shared !== null) return { problem: shared };
   const bytes = readUpTo(descriptor, limits.fileSize + 1, stats.size + 1);
   if (bytes.length > limits.fileSize) {
-    return broken(path, { text: "the file is too large", expected: `at most ${limits.fileSize} bytes` });
+    return { problem: { text: "the file is too large", expected: `at most ${limits.fileSize} bytes` } };
   }
-  let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return { text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {
-    return broken(path, notUtf8(bytes));
+    return { problem: notUtf8(bytes) };
   }
-  return language().parseRules(text, path, hosts);
 }
 
 /** `likely`: a first guess at the length, one byte more than what is there. */
@@ -80,7 +98,7 @@ function readUpTo(descriptor: number, length: number, likely: number): Buffer {
   }
 }
 
-function notUtf8(bytes: Buffer): Problem & { line: number } {
+function notUtf8(bytes: Buffer): Problem {
   // The line of the first undecodable byte: decode line by line, as a newline never is part of a longer character.
   let line = 1;
   for (let start = 0; start < bytes.length; line += 1) {
@@ -99,7 +117,8 @@ export function folderProblem(path: string): Problem | null {
   try {
     stats = statSync(path);
   } catch (error) {
-    return { text: `its folder cannot be looked at (${errorCode(error)})`, expected: "a folder that you may read" };
+    const text = `its folder cannot be looked at (${errorCode(error)})`;
+    return { text, expected: "a folder that you may read", isMissing: errorCode(error) === "ENOENT" };
   }
   if (!stats.isDirectory()) return { text: "its folder is not a folder", expected: "a folder" };
   if ((stats.mode & 0o1000) !== 0) {
@@ -124,7 +143,7 @@ function ownershipProblem(stats: Stats, what: string): Problem | null {
   };
 }
 
-export function broken(path: string, problem: Problem & { line?: number }): ParsedRules {
+export function broken(path: string, problem: Problem): ParsedRules {
   const { text, expected, line = 1 } = problem;
   const nothing = { rules: [], networkRules: [], hosts: new Map(), own: [] };
   return { ...nothing, errors: [{ file: path, line, column: 1, text, expected, excerpt: "" }] };

@@ -44,7 +44,8 @@ export const oldestAbiAlone = 3;
 /** The mounts deny already; this holds where a mount is wrong. TCP is left to the network namespace, as servers on its own loopback must work. */
 export function landlockInside(survey: Survey, abi: number): LandlockSpec | null {
   if (abi === 0) return null;
-  const writable = survey.roots.length > 0 ? [...survey.roots, ...survey.privateFolders, "/dev/shm"] : [];
+  const canWrite = survey.roots.length > 0 || survey.ownMemory;
+  const writable = canWrite ? [...survey.roots, ...survey.privateFolders, "/dev/shm"] : [];
   return {
     handledFs: handledRights(abi),
     handledNet: 0n,

@@ -33,16 +33,21 @@ export const shownCanaryName = "shown-canary";
 
 /** `standing`: the placeholders that exist on the host now. */
 export function planMounts(survey: Survey, standing: readonly Placeholder[], scratchFolder: string): MountPlan {
-  const table = new MountTable(survey.roots.length > 0 ? scratchFolder : null);
-  for (const folder of survey.privateFolders) table.addPrivate(folder);
+  const hasScratch = survey.roots.length > 0 && !survey.ownMemory;
+  const table = new MountTable(hasScratch ? scratchFolder : null);
+  for (const folder of survey.privateFolders)
+    if (survey.ownMemory) table.add({ kind: "memory", at: folder });
+    else table.addPrivate(folder);
   for (const folder of survey.runFolders) table.add({ kind: "empty", at: folder, closed: false });
-  if (survey.hasSharedMemory && survey.roots.length > 0) table.add({ kind: "memory", at: "/dev/shm" });
+  if (survey.hasSharedMemory && (survey.roots.length > 0 || survey.ownMemory))
+    table.add({ kind: "memory", at: "/dev/shm" });
   if (table.isVisible(survey.home)) table.add({ kind: "empty", at: survey.home, closed: false });
   for (const root of survey.roots) table.add({ kind: "bind", at: root, source: root, writable: true });
   table.show({ at: survey.cwd, source: survey.cwd });
   for (const shown of survey.shown)
     if (!survey.denied.some(({ path }) => isWithin(shown.source, path))) table.show(shown);
   for (const path of table.maskedPaths(survey)) table.add(path);
+  for (const path of survey.lifted) table.add({ kind: "bind", at: path, source: path, writable: false });
   for (const shown of survey.grantedSockets) table.show(shown);
   for (const { path, how } of survey.protectedNames.guards)
     table.add({ kind: "bind", at: path, source: path, writable: how === "pinned" });
@@ -106,7 +111,10 @@ class MountTable {
 
   maskedPaths(survey: Survey): Mount[] {
     const denied = survey.denied.map(({ path, kind }): Mount =>
-      kind === "folder" ? { kind: "empty", at: path, closed: true } : { kind: "nothing", at: path },
+      kind === "folder"
+        ? // Closed, nobody but root gets to what is lifted in it.
+          { kind: "empty", at: path, closed: !survey.lifted.some((lifted) => isWithin(lifted, path)) }
+        : { kind: "nothing", at: path },
     );
     const sockets = survey.sockets.map((path): Mount => {
       const folder = dirname(path);

@@ -42,6 +42,7 @@ function noWall(): WallPlan {
     wall: null,
     pidNamespace: false,
     env: {},
+    protectedNames: { guards: [], missing: [], notes: [] },
     writableRoots: [],
     denyRead: [],
     scratchFolder: null,
@@ -91,6 +92,7 @@ function planBubblewrap(policy: SandboxPolicy, found: Survey, bubblewrap: string
       }),
       pidNamespace: true,
       env: temporaryFolder(found, env),
+      protectedNames: found.protectedNames,
       writableRoots: [...found.roots, scratchFolder],
       denyRead: found.denyRead,
       scratchFolder,
@@ -132,6 +134,7 @@ function planLandlock(policy: SandboxPolicy, found: Survey, why: string[]): Wall
       },
       pidNamespace: false,
       env: found.roots.length > 0 ? { TMPDIR: scratchTmp } : {},
+      protectedNames: found.protectedNames,
       writableRoots: [...found.roots, scratchFolder],
       denyRead: found.denyRead,
       scratchFolder,
@@ -161,7 +164,8 @@ function temporaryFolder(found: Survey, env: Environment): Record<string, string
     given === undefined ||
     given === "" ||
     writable.some((folder) => given === folder || (found.roots.includes(folder) && isWithin(given, folder)));
-  return stays || found.roots.length === 0 ? {} : { TMPDIR: found.privateFolders[0] ?? "/tmp" };
+  const canWrite = found.roots.length > 0 || found.ownMemory;
+  return stays || !canWrite ? {} : { TMPDIR: found.privateFolders[0] ?? "/tmp" };
 }
 
 /** `seenCanary`: the folder that the probe sees under the name of the canary folder. */

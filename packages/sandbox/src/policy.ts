@@ -1,5 +1,6 @@
 /** What a caller asks of the wall, and what it gets. */
 import type { WallSpec } from "@sallyport/supervisor";
+import type { ProtectedNames } from "./protected-names.ts";
 
 export interface SandboxPolicy {
   mode: "read-only" | "workspace-write" | "danger-full-access";
@@ -25,6 +26,14 @@ export interface SandboxPolicy {
   readableExtra: string[];
   /** Landlock ABI of this kernel, 0 without Landlock. */
   landlockAbi: number;
+  /** A sandbox for one program: `writable` is all that can be written, besides private folders in memory of its own. */
+  bounds?: {
+    /** What of the hidden paths may be read: a hidden path itself, a folder that holds some, or a path in one. */
+    read: readonly string[];
+    /** The command's own writable folders, and what was protected in them when its wall was built. The attack: code inside makes a
+     *  further name that is protected, and puts a symlink in its place before it is mounted. */
+    known: { roots: readonly string[]; names: ProtectedNames };
+  };
 }
 
 export interface WallPlan {
@@ -41,6 +50,8 @@ export interface WallPlan {
   pidNamespace: boolean;
   /** Variables that the command must get in place of its own. */
   env: Record<string, string>;
+  /** What is protected in the writable roots. */
+  protectedNames: ProtectedNames;
   /** Everything that the command can write, by its name outside: the writable roots and the scratch folder. */
   writableRoots: string[];
   /** Paths that neither the command nor what it starts outside may read; resolved, existing or not. */

@@ -8,7 +8,7 @@ const kernelFolders = ["/proc", "/sys", "/dev"];
 
 type RootPolicy = Pick<
   SandboxPolicy,
-  "mode" | "cwd" | "writable" | "home" | "journal" | "rulesFiles" | "programFolders"
+  "mode" | "cwd" | "writable" | "home" | "journal" | "rulesFiles" | "programFolders" | "bounds"
 >;
 
 /** Returns the writable roots, resolved, each once, the working directory first. Empty in read-only mode. */
@@ -23,7 +23,7 @@ export function writableRoots(policy: RootPolicy, userHomes: readonly string[]):
     );
   }
   const roots = new Set<string>();
-  for (const given of [policy.cwd, ...policy.writable]) {
+  for (const given of policy.bounds === undefined ? [policy.cwd, ...policy.writable] : policy.writable) {
     const root = realPath(given);
     refuseRoot(given, root, policy, userHomes);
     roots.add(root);

@@ -39,6 +39,10 @@ export interface Survey {
   denied: Denied[];
   /** All paths that must not be read, existing or not. */
   denyRead: string[];
+  /** Existing paths in hidden folders that may be read all the same. */
+  lifted: string[];
+  /** The private folders and /dev/shm are memory that nobody else has. */
+  ownMemory: boolean;
   shown: Shown[];
   /** Existing unix sockets outside the writable roots that were not granted. */
   sockets: string[];
@@ -56,7 +60,10 @@ export function survey(policy: SandboxPolicy, env: Environment): Survey {
   const userHomes = homesOf(env);
   const roots = writableRoots(policy, userHomes);
   const home = realPath(policy.home);
-  const denyRead = unique([...userHomes.flatMap(defaultDenyRead), ...policy.denyRead].map(realPath).concat(home));
+  const lifted = liftedPaths(policy, home);
+  const denyRead = unique([...userHomes.flatMap(defaultDenyRead), ...policy.denyRead].map(realPath))
+    .filter((path) => !lifted.some((folder) => isWithin(path, folder)))
+    .concat(home);
   const cwd = workingDirectory(policy);
   refuseHiddenFolders([...roots, cwd], denyRead);
   const granted = policy.sockets.map(grantedSocket);
@@ -80,6 +87,8 @@ export function survey(policy: SandboxPolicy, env: Environment): Survey {
     home,
     denied: denyRead.filter((path) => path !== home).flatMap(existingDenied),
     denyRead,
+    lifted: lifted.filter((path) => lookAt(path) !== null && denyRead.some((denied) => isWithin(path, denied))),
+    ownMemory: policy.bounds !== undefined,
     shown: policy.network ? [...shown, ...resolverFile()] : shown,
     sockets: listSockets(env).filter((path) => !isOpen(path)),
     grantedSockets: granted,
@@ -90,7 +99,7 @@ export function survey(policy: SandboxPolicy, env: Environment): Survey {
       ...shown.map(({ source }) => source),
       ...policy.programFolders.map(realPath),
     ]),
-    protectedNames: namesIn(roots, policy),
+    protectedNames: surveyNames(roots, policy),
     procFolders: writableProcFolders(),
     scratchParent: scratchParent(roots, home),
   };
@@ -105,6 +114,16 @@ export function homesOf(env: Environment): string[] {
     // A user without an entry in the password file has no other home.
   }
   return unique(homes.filter((path) => path.startsWith("/")).map(realPath)).filter((path) => path !== "/");
+}
+
+/** Fails closed: what is in Sallyport's home is nobody's to lift. */
+function liftedPaths({ bounds }: SandboxPolicy, home: string): string[] {
+  const lifted = (bounds?.read ?? []).map(realPath);
+  const conflict = lifted.find((path) => isWithin(path, home));
+  if (conflict === undefined) return lifted;
+  throw refusal(`Path ${quote(conflict)} lies in Sallyport's home ${quote(home)}, which no program may read`, {
+    path: conflict,
+  });
 }
 
 function workingDirectory(policy: SandboxPolicy): string {
@@ -138,6 +157,21 @@ function existingDenied(path: string): Denied[] {
 function resolverFile(): Shown[] {
   const source = realPath("/etc/resolv.conf");
   return lookAt(source) === null ? [] : [{ at: source, source }];
+}
+
+function surveyNames(roots: readonly string[], policy: SandboxPolicy): ProtectedNames {
+  const known = policy.bounds?.known ?? { roots: [], names: { guards: [], missing: [], notes: [] } };
+  const fresh = namesIn(
+    roots.filter((root) => !known.roots.includes(root)),
+    policy,
+  );
+  const isKnown = ({ path }: { path: string }): boolean =>
+    roots.some((root) => known.roots.includes(root) && isWithin(path, root));
+  return {
+    guards: [...known.names.guards.filter(isKnown), ...fresh.guards],
+    missing: [...known.names.missing.filter(isKnown), ...fresh.missing],
+    notes: fresh.notes,
+  };
 }
 
 export function namesIn(

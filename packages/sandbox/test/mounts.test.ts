@@ -14,6 +14,8 @@ const empty: Survey = {
   home: "/home/u/.sallyport",
   denied: [],
   denyRead: [],
+  lifted: [],
+  ownMemory: false,
   shown: [],
   sockets: [],
   grantedSockets: [],
@@ -153,4 +155,32 @@ test("mountArguments() closes memory file systems to writing after all mount poi
       "--remount-ro /dev --remount-ro /run --remount-ro /home/u/.ssh",
     ].join(" "),
   );
+});
+
+test("planMounts() gives a bounded sandbox memory of its own in place of the run's private folders", () => {
+  const made = targets({ roots: ["/srv/out"], ownMemory: true });
+  assert.deepEqual(made, [
+    "empty /run",
+    "memory /tmp",
+    "memory /dev/shm",
+    "rw /srv/out",
+    "memory /var/tmp",
+    "empty /home/u/.sallyport",
+    "ro /tmp/sallyport-1/canary",
+  ]);
+  assert.equal(targets({ roots: [], ownMemory: true }).includes("memory /tmp"), true);
+  assert.equal(targets({ roots: [] }).includes("memory /tmp"), false);
+});
+
+test("planMounts() brings back what is lifted in a hidden folder, which then can be entered", () => {
+  const denied = [{ path: "/home/u/.ssh", kind: "folder" as const }];
+  const mountsWith = (lifted: string[]): unknown[] =>
+    planMounts({ ...empty, denied, lifted }, [], "/tmp/sallyport-1").mounts.filter(({ at }) =>
+      at.startsWith("/home/u/.ssh"),
+    );
+  assert.deepEqual(mountsWith([]), [{ kind: "empty", at: "/home/u/.ssh", closed: true }]);
+  assert.deepEqual(mountsWith(["/home/u/.ssh/known_hosts"]), [
+    { kind: "empty", at: "/home/u/.ssh", closed: false },
+    { kind: "bind", at: "/home/u/.ssh/known_hosts", source: "/home/u/.ssh/known_hosts", writable: false },
+  ]);
 });

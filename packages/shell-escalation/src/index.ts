@@ -18,8 +18,10 @@ export type {
   ExecForOpinion,
   ExecOpinion,
   ExecQuestion,
+  ExecRule,
 } from "./decision/index.ts";
 export { checkHome, createHome, locateHome } from "./home.ts";
+export { findProgram } from "./program-search.ts";
 export { findVariable, readEnvironment, readLastArguments } from "./session-bytes.ts";
 export { surveyCgroups } from "./tree-cgroup.ts";
 export type { CgroupSurvey } from "./tree-cgroup.ts";

@@ -12,7 +12,7 @@
 import { fileURLToPath } from "node:url";
 import { dirname } from "node:path";
 import type { ExecRecord, Text } from "@sallyport/protocol";
-import type { RuleSet } from "@sallyport/rules-store";
+import type { ApprovalBook, RuleSet, RuleWatch } from "@sallyport/rules-store";
 import { planWall } from "@sallyport/sandbox";
 import type { SandboxPolicy, WallPlan } from "@sallyport/sandbox";
 import {
@@ -24,8 +24,17 @@ import {
   textToDisplay,
 } from "@sallyport/supervisor";
 import type { Broker, BrokerHandlers, BrokerOptions, ExecEvent, LaunchSpec, RunResult } from "@sallyport/supervisor";
+import { BoundedSandboxes } from "./bounded-sandboxes.ts";
 import { createDecider } from "./decision/index.ts";
-import type { Decider, Decision, ExecAnswer, ExecForOpinion, ExecOpinion, ExecQuestion } from "./decision/index.ts";
+import type {
+  Decider,
+  Decision,
+  ExecAnswer,
+  ExecForOpinion,
+  ExecOpinion,
+  ExecQuestion,
+  ExecRule,
+} from "./decision/index.ts";
 import { decideOrDeny, denyBecause } from "./decide-or-deny.ts";
 import { WrapperDoor } from "./escalation/wrapper-door.ts";
 import { isInterceptorMissing, planInterceptor, protocolVariables, withoutProtocol } from "./interceptor.ts";
@@ -55,7 +64,8 @@ const programFolders: string[] = [fileURLToPath(new URL("../..", import.meta.url
 
 /** Who decides: the rules, a decider of one's own, or a policy of one method. */
 export type ExecPolicy =
-  | { kind: "rules"; ruleSet: RuleSet }
+  /** With `watch` the rules follow their files while the command runs. */
+  | { kind: "rules"; ruleSet: RuleSet; watch?: RuleWatch }
   | { kind: "own"; decider: Decider }
   | { kind: "policy"; policy: EscalationPolicy };
 
@@ -99,14 +109,23 @@ export interface GuardedRunOptions {
   signal?: AbortSignal;
   /** Asked where the rules want a person's word (policy "rules"); absent, that is denied. `signal` aborts when the answer is not
    *  needed any more: the program was killed, or 300 s have passed, which denies. While an answer is awaited `timeoutMs` does
-   *  not run. */
-  ask?(question: ExecQuestion, signal: AbortSignal): Promise<ExecAnswer>;
+   *  not run. `hold`, for who asks at the terminal that the command uses, brings the whole tree to a stand first. */
+  ask?(question: ExecQuestion, signal: AbortSignal, hold: Broker["hold"]): Promise<ExecAnswer>;
+  /** Kept approvals: where one matches, nobody is asked (policy "rules"). Absent: every yes holds once. */
+  approvals?: ApprovalBook;
+  /** What happens to programs that no rule is about (policy "rules"); default `run`. */
+  defaultDecision?: "run" | "prompt" | "forbidden";
+  /** The thread that is worked on, for the origin of approvals. */
+  threadId?: string;
+  /** A change of the rules that does not count, and why (policy "rules" with `watch`). */
+  onRulesWarning?(message: string): void;
   /** May tighten what the rules say about an exec (policy "rules"); counts into `decisionTimeoutMs`. */
   consult?(exec: ExecForOpinion): Promise<ExecOpinion | null>;
   /** Pass this process's SIGINT, SIGTERM, SIGHUP and SIGQUIT on to the command. */
   passSignals: boolean;
-  /** Each record when it is decided and again, complete, when it has ended. */
-  onRecord?(record: ExecRecord): void;
+  /** Each record when it is decided and again, complete, when it has ended. `rule` is the one that matched, told with the decision;
+   *  null where none did, and at the end. */
+  onRecord?(record: ExecRecord, rule: ExecRule | null): void;
   /** Before anything runs: what the wall leaves open, a plain sentence each. */
   onGaps?(gaps: string[]): void;
   /** The command's ends of what `stdio` calls "pipe"; again for each attempt to start, of which only the last one runs. */
@@ -118,7 +137,8 @@ export interface GuardedRunOptions {
 /** The other side of the command's pty. */
 export interface PtyOptions {
   size: NonNullable<LaunchSpec["pty"]>;
-  onOutput(chunk: Buffer): void;
+  /** The command waits while a returned promise is pending. */
+  onOutput(chunk: Buffer): void | Promise<void>;
   /** The command has started: from now on it can be typed to and resized. */
   onOpen(terminal: Pick<Broker, "input" | "resize" | "followSize" | "signal" | "terminate">): void;
   /** All input so far has been typed: time for more. */
@@ -253,9 +273,14 @@ async function launchBehindWall(
     options.onStreams?.(broker);
     // Of no effect once the broker has ended, which it has when nothing went wrong.
     cleanup.defer(() => broker.terminate(0));
-    const plan = cleanup.adopt(planFor(options, program, await broker.landlockAbi), (made) => void made.close());
+    const policy = policyFor(options, program, await broker.landlockAbi);
+    const plan = cleanup.adopt(planFor(options, policy), (made) => void made.close());
+    const limits = { policy, wall: plan, interceptor: interceptor.kind, env: options.env };
+    const sandboxes = cleanup.adopt(new BoundedSandboxes(limits), (made) => void made.close());
     if (attempt === 1 && isFirst) options.onGaps?.(plan.gaps);
-    door.open(broker, deciderFor(options, { plan, broker, ledger, questions }));
+    const decider = deciderFor(options, { plan, broker, ledger, questions, sandboxes });
+    cleanup.defer(() => decider.close?.());
+    door.open(broker, decider, sandboxes);
     try {
       await broker.launch(launchSpec(options, { program, plan, cgroups, interceptor }));
       pty?.onOpen(broker);
@@ -287,7 +312,7 @@ interface Door {
   handlersFor(interceptor: Interceptor): BrokerHandlers;
   /** A program ran on a verdict that stood, and would not run now. */
   failure(): SallyportError | null;
-  open(broker: Broker, decider: Decider): void;
+  open(broker: Broker, decider: Decider, sandboxes: BoundedSandboxes): void;
   record(record: ExecRecord): void;
 }
 
@@ -302,21 +327,21 @@ function createDoor(options: GuardedRunOptions, { ledger, journal, questions }: 
   const timeoutMs = options.decisionTimeoutMs ?? defaultDecisionTimeoutMs;
   const waiting = new Set<number>();
   let failure: SallyportError | null = null;
-  let answering: { broker: Broker; answerer: Answerer; decider: Decider } | null = null;
+  let answering: { broker: Broker; answerer: Answerer; decider: Decider; sandboxes: BoundedSandboxes } | null = null;
   let wrappers: WrapperDoor | null = null;
 
   // What nobody can record must not go on without being asked about.
   if (journal !== null) journal.onFailure = () => answering?.broker.revoke();
   const record = (entry: ExecRecord): void => {
     journal?.appendEnded(entry);
-    options.onRecord?.(entry);
+    options.onRecord?.(entry, null);
   };
   // It runs already, because an earlier verdict stands. The record says that, whatever the decision is now.
   const confirm = (event: ExecEvent, decision: Decision): void => {
     const changed = decision.verdict.kind === "run" ? null : changedVerdict(event, decision);
     const entry = ledger.decided(event, changed === null ? decision : changed.decision);
     journal?.appendRunning(entry);
-    options.onRecord?.(entry);
+    options.onRecord?.(entry, decision.rule ?? null);
     if (changed === null) answering?.broker.verdict(event.requestId, decision.verdict);
     else failure ??= changed.error; // and the broker, which gets no answer, ends the command
   };
@@ -335,7 +360,7 @@ function createDoor(options: GuardedRunOptions, { ledger, journal, questions }: 
       final = denyBecause(event, "the journal can't be written");
       entry = ledger.overrule(requestId, final) ?? entry;
     }
-    options.onRecord?.(entry);
+    options.onRecord?.(entry, final.rule ?? null);
     answering?.answerer.verdict(requestId, final.verdict);
   };
   const handlers: Pick<BrokerHandlers, "onExec" | "onExecEnd"> = {
@@ -355,6 +380,7 @@ function createDoor(options: GuardedRunOptions, { ledger, journal, questions }: 
     onExecEnd: (event) => {
       if (waiting.delete(event.requestId)) answering?.decider.abandon?.(event.requestId);
       questions.withdraw(event.requestId);
+      answering?.sandboxes.ended(event.requestId);
       const ended = ledger.ended(event);
       if (ended !== null) record(ended);
     },
@@ -365,9 +391,9 @@ function createDoor(options: GuardedRunOptions, { ledger, journal, questions }: 
       const output = options.onOutput === undefined ? {} : { onOutput: options.onOutput.bind(options) };
       return { ...(wrappers?.handlers ?? handlers), ...output };
     },
-    open: (broker, decider) => {
+    open: (broker, decider, sandboxes) => {
       wrappers?.open(broker);
-      answering = { broker, answerer: wrappers ?? broker, decider };
+      answering = { broker, answerer: wrappers ?? broker, decider, sandboxes };
     },
     failure: () => failure,
     record,
@@ -390,13 +416,9 @@ function changedVerdict(
 /** The broker itself, or the door for wrappers in front of it. */
 type Answerer = Pick<Broker, "verdict" | "resolve">;
 
-function planFor(options: GuardedRunOptions, program: { visible: string[] }, landlockAbi: number): WallPlan {
+function policyFor(options: GuardedRunOptions, program: { visible: string[] }, landlockAbi: number): SandboxPolicy {
   const path = findVariable(options.env, "PATH") ?? "";
-  const isWalled = options.sandbox.mode !== "danger-full-access";
-  // The wall notes there what it makes on the host, so that the next run can clean up after one that was killed. It has to exist
-  // before the wall is planned, because only what exists can be hidden.
-  if (isWalled) createHome(options.home);
-  const policy: SandboxPolicy = {
+  return {
     ...options.sandbox,
     cwd: options.cwd,
     home: options.home,
@@ -406,6 +428,12 @@ function planFor(options: GuardedRunOptions, program: { visible: string[] }, lan
     landlockAbi,
     readableExtra: [...path.split(":").filter((folder) => folder.startsWith("/")), ...program.visible],
   };
+}
+
+function planFor(options: GuardedRunOptions, policy: SandboxPolicy): WallPlan {
+  // The wall notes there what it makes on the host, so that the next run can clean up after one that was killed. It has to exist
+  // before the wall is planned, because only what exists can be hidden.
+  if (policy.mode !== "danger-full-access") createHome(options.home);
   return planWall(policy, { env: namedVariables(options.env) });
 }
 
@@ -414,17 +442,26 @@ interface DeciderParts {
   broker: Broker;
   ledger: ExecLedger;
   questions: OpenQuestions;
+  sandboxes: BoundedSandboxes;
 }
 
-function deciderFor(options: GuardedRunOptions, { plan, broker, ledger, questions }: DeciderParts): Decider {
+function deciderFor(options: GuardedRunOptions, parts: DeciderParts): Decider {
+  const { plan, broker, ledger, questions, sandboxes } = parts;
   const { policy } = options;
   if (policy.kind === "own") return policy.decider;
   if (policy.kind === "policy") return policyDecider(policy.policy, plan);
-  const ask = options.ask?.bind(options);
+  const ask = askerFor(options, broker);
   const consult = options.consult?.bind(options);
   return createDecider({
     ...(ask === undefined ? {} : { ask: (question) => questions.put(question, ask) }),
-    ...(consult === undefined ? {} : { consult, parentsOf: (event) => ledger.parentsOf(event) }),
+    ...(consult === undefined ? {} : { consult }),
+    parentsOf: (event) => ledger.parentsOf(event),
+    sandboxFor: (wanted) => sandboxes.plan(wanted),
+    ...(options.approvals === undefined ? {} : { approvals: options.approvals }),
+    ...(options.defaultDecision === undefined ? {} : { defaultDecision: options.defaultDecision }),
+    ...(options.threadId === undefined ? {} : { threadId: options.threadId }),
+    ...(policy.watch === undefined ? {} : { watch: policy.watch, onRulesChanged: () => broker.revoke() }),
+    ...(options.onRulesWarning === undefined ? {} : { onRulesWarning: options.onRulesWarning.bind(options) }),
     ruleSet: policy.ruleSet,
     session: { env: withoutProtocol(options.env), path: findVariable(options.env, "PATH") ?? "", cwd: options.cwd },
     wall: {
@@ -436,6 +473,14 @@ function deciderFor(options: GuardedRunOptions, { plan, broker, ledger, question
     brokerIsRoot: process.geteuid?.() === 0,
     brokerPid: broker.pid,
   });
+}
+
+function askerFor(
+  options: GuardedRunOptions,
+  broker: Broker,
+): ((question: ExecQuestion, signal: AbortSignal) => Promise<ExecAnswer>) | undefined {
+  const ask = options.ask?.bind(options);
+  return ask === undefined ? undefined : (question, signal) => ask(question, signal, (screen) => broker.hold(screen));
 }
 
 interface Launch {
@@ -459,6 +504,7 @@ function launchSpec(options: GuardedRunOptions, { program, plan, cgroups, interc
     pidNamespace: plan.pidNamespace,
     cgroup: cgroups.cgroup,
     pidsCgroup: cgroups.pidsCgroup,
+    freezerCgroup: cgroups.freezerCgroup,
     terminal: options.stdio === undefined && options.onOutput === undefined,
     ...(options.onOutput === undefined ? {} : { mergedOutput: true }),
     ...(options.caller === undefined ? {} : { caller: options.caller }),

@@ -30,6 +30,7 @@ export interface TreeCgroups {
   /** For `LaunchSpec`. */
   cgroup: string | null;
   pidsCgroup: string | null;
+  freezerCgroup: string | null;
   /** Kills what is in them and waits until they are empty, for the case that the broker, whose task this is, is gone.
    *  Returns false where there is no cgroup, or something is still left after 5 s. */
   kill(): Promise<boolean>;
@@ -66,10 +67,13 @@ function limitUnavailable(maxProcesses: number, why: string): SallyportError {
 }
 
 function treeCgroups(cgroup: string | null, pidsCgroup: string | null): TreeCgroups {
-  const folders = [cgroup, pidsCgroup].filter((folder) => folder !== null);
+  // In version 2 the group that kills can freeze too.
+  const freezerCgroup = cgroup === null ? makeFreezer() : null;
+  const folders = [cgroup, pidsCgroup, freezerCgroup].filter((folder) => folder !== null);
   return {
     cgroup,
     pidsCgroup,
+    freezerCgroup,
     kill: async () => {
       const results = await Promise.all(folders.map(killGroup));
       return results.length > 0 && results.every(Boolean);
@@ -93,6 +97,14 @@ function makeGroup(parent: string): string | null {
   }
 }
 
+/** Where there is no version 2: a question to a person freezes the tree through it. */
+function makeFreezer(): string | null {
+  const { v1Freezer } = readOwnCgroups();
+  if (v1Freezer === null) return null;
+  const folder = join(v1Freezer.mount, v1Freezer.path);
+  return isWritableGroup(folder) ? makeGroup(folder) : null;
+}
+
 function removeLeftovers(parent: string): void {
   for (const name of listFolder(parent)) {
     const match = namePattern.exec(name);
@@ -100,6 +112,7 @@ function removeLeftovers(parent: string): void {
     if (startTime(Number(match[2])) === match[3]) continue;
     const folder = join(parent, name);
     writeQuietly(join(folder, "cgroup.kill"), "1");
+    writeQuietly(join(folder, "freezer.state"), "THAWED");
     removeGroup(folder);
   }
 }
@@ -108,6 +121,8 @@ async function killGroup(folder: string): Promise<boolean> {
   const hasKill = existsSync(join(folder, "cgroup.kill"));
   // cgroup v1 has no kill of its own: with the limit at 0 nothing can fork, so killing one by one comes to an end.
   if (!hasKill) writeQuietly(join(folder, "pids.max"), "0");
+  // In version 1 what is frozen doesn't die.
+  if (!hasKill) writeQuietly(join(folder, "freezer.state"), "THAWED");
   const deadlineMs = Date.now() + killDeadlineMs;
   for (;;) {
     if (hasKill) writeQuietly(join(folder, "cgroup.kill"), "1");
@@ -132,6 +147,7 @@ function removeGroup(folder: string): void {
 interface OwnCgroups {
   v2: { mount: string; path: string } | null;
   v1Pids: { mount: string; path: string } | null;
+  v1Freezer: { mount: string; path: string } | null;
 }
 
 /** Where this process is in the hierarchies, as paths below their mount points. */
@@ -141,13 +157,16 @@ function readOwnCgroups(): OwnCgroups {
     const [, controllers = "", ...path] = line.split(":");
     for (const controller of controllers.split(",")) paths.set(controller, path.join(":"));
   }
-  const own: OwnCgroups = { v2: null, v1Pids: null };
+  const own: OwnCgroups = { v2: null, v1Pids: null, v1Freezer: null };
   for (const line of readLines("/proc/self/mountinfo")) {
     const [mountPart = "", filePart = ""] = line.split(" - ");
     const [, , , root = "", mount = ""] = mountPart.split(" ");
     const [type, , options = ""] = filePart.split(" ");
     if (type === "cgroup2") own.v2 ??= locate(paths.get(""), root, mount);
-    if (type === "cgroup" && options.split(",").includes("pids")) own.v1Pids ??= locate(paths.get("pids"), root, mount);
+    if (type !== "cgroup") continue;
+    const controllers = options.split(",");
+    if (controllers.includes("pids")) own.v1Pids ??= locate(paths.get("pids"), root, mount);
+    if (controllers.includes("freezer")) own.v1Freezer ??= locate(paths.get("freezer"), root, mount);
   }
   return own;
 }

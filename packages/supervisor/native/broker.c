@@ -10,7 +10,9 @@
 #define _GNU_SOURCE
 #include "broker.h"
 #include "filter.h"
+#include "freeze.h"
 #include "kernel-report.h"
+#include "question.h"
 #include "standing.h"
 #include "starter.h"
 #include "terminal.h"
@@ -152,9 +154,36 @@ static void send_started(pid_t pid) {
     buffer_end_frame(&broker.out, frame);
 }
 
+/* --- pipes of our own: Node would make sockets, and a program can't open /dev/stdout when that is a socket --- */
+
+static void make_own_pipes(void) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (pipe2(broker.pipes[fd], O_CLOEXEC) != 0)
+            die("making pipes: %s", strerror(errno));
+    broker.own_pipes = true;
+}
+
+/* In the child, on its way to the command. */
+static void use_own_pipes(void) {
+    for (int fd = 0; fd <= 2 && broker.own_pipes; fd++)
+        if (dup2(broker.pipes[fd][fd == STDIN_FILENO ? 0 : 1], fd) < 0)
+            die("using our own pipes: %s", strerror(errno));
+}
+
+/* Node opened its ends before it launched. */
+static void close_own_pipes(void) {
+    for (int fd = 0; fd <= 2 && broker.own_pipes; fd++) {
+        (void)close(broker.pipes[fd][0]);
+        (void)close(broker.pipes[fd][1]);
+    }
+    broker.own_pipes = false;
+}
+
 static void send_hello(void) {
     size_t frame = buffer_begin_frame(&broker.out, FRAME_HELLO);
     buffer_i32(&broker.out, landlock_abi());
+    for (int fd = 0; fd <= 2 && broker.own_pipes; fd++)
+        buffer_i32(&broker.out, broker.pipes[fd][fd == STDIN_FILENO ? 1 : 0]);
     buffer_end_frame(&broker.out, frame);
 }
 
@@ -185,6 +214,7 @@ static int make_specification(const struct slice *payload) {
     struct init_header header = {.launch_size = (uint32_t)payload->length};
     if (broker.launch.wall.present && broker.launch.wall.probing)
         open_probe_targets(&header.targets, broker.launch.wall.probe.canary_folder);
+    broker.probe_targets = header.targets;
     int fd = memfd_create("sallyport-launch", MFD_CLOEXEC);
     if (fd < 0 || write(fd, &header, sizeof header) != (ssize_t)sizeof header)
         die("writing the launch specification: %s", strerror(errno));
@@ -315,6 +345,7 @@ static void launch_guarded(const struct slice *payload, int output_fd) {
     if (broker.launch_pid == 0) {
         (void)setpgid(0, 0); /* what the terminal sends to our group is not meant for the wall */
         join_cgroups();
+        use_own_pipes();
         use_own_output(output_fd);
         unblock_signals(0);
         restore_own_limits();
@@ -340,6 +371,7 @@ static void launch_plain(int output_fd) {
         die("starting the program: %s", strerror(errno));
     if (broker.launch_pid == 0) {
         join_cgroups();
+        use_own_pipes();
         use_own_output(output_fd);
         exec_plain(result[1]);
     }
@@ -368,7 +400,9 @@ static void launch(struct reader *reader) {
     if (broker.launch.cgroup[0] != '\0')
         broker.cgroups[count++] = broker.launch.cgroup;
     if (broker.launch.pids_cgroup[0] != '\0')
-        broker.cgroups[count] = broker.launch.pids_cgroup;
+        broker.cgroups[count++] = broker.launch.pids_cgroup;
+    if (broker.launch.freezer_cgroup[0] != '\0')
+        broker.cgroups[count] = broker.launch.freezer_cgroup;
     int output_fd = prepare_terminal();
     if (broker.launch.guarded) {
         /* The byte that init reads has to say what was decided here. */
@@ -378,6 +412,7 @@ static void launch(struct reader *reader) {
     } else {
         launch_plain(output_fd);
     }
+    close_own_pipes();
     let_go_of_standard_descriptors();
 }
 
@@ -470,6 +505,7 @@ static void wait_for_wall(void) {
 static void give_up(void) {
     if (getpid() != broker.pid)
         return; /* a child on its way to its program */
+    let_go(false);
     give_terminal_back();
     restore_outer_terminal();
     (void)end_tree();
@@ -477,6 +513,7 @@ static void give_up(void) {
 }
 
 static _Noreturn void leave(void) {
+    let_go(false);
     give_terminal_back();
     wait_for_wall();
     struct buffer left = {0};
@@ -510,6 +547,7 @@ static _Noreturn void leave(void) {
 }
 
 static void terminate(uint32_t grace_ms) {
+    let_go(false); /* what stands still can't end */
     if (broker.kill_at_ms != 0)
         return;
     if (broker.lingering) {
@@ -544,7 +582,11 @@ static void send_to_command(enum init_message_kind kind, int32_t value) {
 }
 
 static void handle_child(pid_t pid, int status) {
-    if (handle_keeper_status(pid, status) || handle_wait_status(pid, status) || pid != broker.launch_pid)
+    if (handle_keeper_status(pid, status))
+        return;
+    if (tree_is_frozen() && WIFSTOPPED(status) && status >> 16 == 0)
+        return; /* by us, and nobody needs to know */
+    if (handle_wait_status(pid, status) || pid != broker.launch_pid)
         return;
     if (WIFSTOPPED(status))
         return;
@@ -597,6 +639,12 @@ static void fail_launch(void) {
     broker.ending = true;
 }
 
+static size_t all_were_signalled;
+
+size_t times_all_were_signalled(void) {
+    return all_were_signalled;
+}
+
 static void handle_init_message(const struct init_message *message, int *passed_fd) {
     switch (message->kind) {
     case INIT_LISTENER:
@@ -620,6 +668,9 @@ static void handle_init_message(const struct init_message *message, int *passed_
     case INIT_STOPPED:
         handle_stop(message->value);
         return;
+    case INIT_SIGNAL_ALL:
+        all_were_signalled++;
+        return;
     case INIT_ENDED:
         if (!broker.started)
             send_started(0);
@@ -633,7 +684,7 @@ static void handle_init_message(const struct init_message *message, int *passed_
     }
 }
 
-static void handle_init(void) {
+void handle_init(void) {
     struct init_message message;
     int passed_fd;
     int got = receive_init_message(broker.init.fd, &message, &passed_fd);
@@ -648,10 +699,20 @@ static void handle_init(void) {
     cleanup_fd(&passed_fd);
 }
 
-static void handle_frame(uint8_t kind, struct reader *reader) {
+/* What would set something going. */
+static bool has_to_wait(uint8_t kind) {
+    return holds_tree() && (kind == FRAME_VERDICT || kind == FRAME_SESSION_SEND || kind == FRAME_SESSION_START ||
+                            kind == FRAME_SESSION_SIGNAL || kind == FRAME_SIGNAL);
+}
+
+void handle_frame(uint8_t kind, struct reader *reader) {
     if (is_starter()) {
         if (!handle_starter_frame(kind, reader))
             die("Node sent a frame of unknown kind %u", kind);
+        return;
+    }
+    if (has_to_wait(kind)) {
+        defer_frame(kind, reader);
         return;
     }
     switch (kind) {
@@ -688,6 +749,15 @@ static void handle_frame(uint8_t kind, struct reader *reader) {
         return;
     case FRAME_TERMINATE:
         terminate(read_u32(reader));
+        return;
+    case FRAME_HOLD:
+        hold_tree(reader);
+        return;
+    case FRAME_SHOW:
+        show_question(reader);
+        return;
+    case FRAME_LET_GO:
+        let_go(read_u8(reader) != 0);
         return;
     case FRAME_RESIZE:
         resize_terminal(reader);
@@ -778,6 +848,9 @@ static void handle_event(struct source *source, uint32_t events) {
     case SOURCE_TIMER:
         broker.ending = true;
         return;
+    case SOURCE_QUESTION:
+        handle_question(events);
+        return;
     }
 }
 
@@ -826,7 +899,10 @@ static void open_everything(const char *self) {
 
 static _Noreturn void run_until_the_end(void) {
     while (!broker.ending) {
+        int hold_ms = go_on_holding();
         int sleep_ms = flush_what_hurries();
+        if (hold_ms > 0)
+            sleep_ms = sleep_ms < 0 || sleep_ms > hold_ms ? hold_ms : sleep_ms;
         if (broker.node_gone)
             break;
         /* One event at a time: handling one may close the source of another. */
@@ -855,7 +931,8 @@ int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "--kernel-report") == 0)
         return print_kernel_report();
     bool starts_programs = argc == 2 && strcmp(argv[1], "--starter") == 0;
-    if ((argc != 1 && !starts_programs) || fcntl(CONTROL_FD, F_GETFD) < 0)
+    bool with_pipes = argc == 2 && strcmp(argv[1], "--pipes") == 0;
+    if ((argc != 1 && !starts_programs && !with_pipes) || fcntl(CONTROL_FD, F_GETFD) < 0)
         die("started by hand; use the sallyport command");
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -863,6 +940,8 @@ int main(int argc, char **argv) {
     open_everything(self);
     if (starts_programs)
         become_starter();
+    if (with_pipes)
+        make_own_pipes();
     send_hello();
     run_until_the_end();
 }

@@ -3,6 +3,7 @@
 #ifndef SALLYPORT_BROKER_H
 #define SALLYPORT_BROKER_H
 
+#include "bounds.h"
 #include "caller-state.h"
 #include "init.h"
 #include "launch.h"
@@ -23,6 +24,7 @@ enum source_kind {
     SOURCE_TERMINAL,       /* master side of a pty of ours */
     SOURCE_KEEPER,         /* control socket of a keeper */
     SOURCE_TIMER,
+    SOURCE_QUESTION, /* the terminal that a person is asked at */
 };
 
 /* The first member of everything that epoll watches. */
@@ -33,9 +35,11 @@ struct source {
 
 struct listener {
     struct source source;
-    bool outside;
-    pid_t starting; /* our own child, whose next exec is the one that we decided on; 0 otherwise */
+    uint8_t outside; /* 0: inside, 1: below an escalated program, 2: in a bounded sandbox */
+    pid_t starting;  /* our own child, whose next exec is the one that we decided on; 0 otherwise; ANY_STARTER */
 };
+
+enum { INSIDE = 0, OUTSIDE = 1, IN_BOUNDS = 2, ANY_STARTER = -1 /* nobody else is under that filter yet */ };
 
 struct request;
 
@@ -48,8 +52,9 @@ struct process {
     struct process *next;
 };
 
-/* VERDICT_STAND: run, and run again without asking what is the same in everything that was looked at. */
-enum verdict_kind { VERDICT_RUN = 0, VERDICT_ESCALATE = 1, VERDICT_DENY = 2, VERDICT_STAND = 3 };
+/* VERDICT_STAND: run, and run again without asking what is the same in everything that was looked at.
+ * VERDICT_BOUNDED: outside, in a sandbox of its own. */
+enum verdict_kind { VERDICT_RUN = 0, VERDICT_ESCALATE = 1, VERDICT_DENY = 2, VERDICT_STAND = 3, VERDICT_BOUNDED = 4 };
 
 struct broker {
     int epoll_fd;
@@ -61,7 +66,9 @@ struct broker {
     bool listeners_paused; /* Node reads too slowly: no new execs until it caught up */
     int stand_in_fd;       /* the stand-in's executable */
     int wall_messages_fd;  /* what bubblewrap wrote to its stderr */
-    bool is_keeper;        /* our own descriptors 0 to 2 are the program's pipes, until it has them */
+    bool own_pipes;  /* the command's descriptors 0 to 2 are pipes of ours, whose other ends Node opens through /proc */
+    int pipes[3][2]; /* of each its reading and its writing end */
+    bool is_keeper;  /* our own descriptors 0 to 2 are the program's pipes, until it has them */
     pid_t pid, session, group;
     struct rlimit own_files_limit; /* as we were started */
     struct launch_spec launch;
@@ -73,12 +80,13 @@ struct broker {
     bool status_known;
     int status; /* wait status of the command */
     uint64_t usual_capabilities;
-    char failure[600]; /* what init said when it failed, "" otherwise */
+    struct probe_targets probe_targets; /* what stands outside for a wall's probe to aim at */
+    char failure[600];                  /* what init said when it failed, "" otherwise */
     int failure_errno;
     char probed[500];
     uint64_t killed;
     uint64_t kill_at_ms; /* 0: no kill is due */
-    const char *cgroups[3];
+    const char *cgroups[4];
 };
 
 extern struct broker broker;
@@ -88,13 +96,15 @@ void watch_source(struct source *source, uint32_t events);
 void close_source(struct source *source);
 void send_exec_end(uint64_t request_id, int how, bool known, int status);
 void flush_control(void);
+struct reader;
+void handle_frame(uint8_t kind, struct reader *reader);
 /* What was appended to `out` from `start` on is what nobody waits for. */
 void leave_unhurried(size_t start);
 /* In a process that the starter has forked, with the program's descriptors at 0 to 2 and its own control socket in place. */
 _Noreturn void keep_program(struct reader *launch_reader);
 
 /* exec-requests.c */
-void add_listener(int fd, bool outside, pid_t starting);
+void add_listener(int fd, uint8_t outside, pid_t starting);
 void pause_listeners(bool pause);
 void handle_listener(struct listener *listener, uint32_t events);
 void handle_process_exit(struct process *process, uint32_t events);
@@ -114,6 +124,8 @@ int shared_root(bool outside);
 /* Forks into the tree's cgroup, for a program outside. `joined`: the child need not join the first one itself. */
 pid_t fork_into_cgroup(bool *joined);
 bool escalated_anything(void);
+/* A caller is on its way to become a stand-in, held by ptrace. */
+bool redirects_somebody(void);
 /* After the tree has ended: the ends that nobody was there to tell. */
 void report_all_ended(void);
 
@@ -122,10 +134,24 @@ void report_all_ended(void);
 size_t signal_descendants(int signal, pid_t except);
 /* Writes a list of the names of the living descendants. */
 void write_descendant_names(struct buffer *out);
+struct descendant {
+    pid_t pid, parent;
+};
+/* A list to be freed by the caller. A leader that has ended is in it: other threads of its may run. `vanished`: how many processes of
+ * the whole machine ended while it was made. */
+struct descendant *list_living_descendants(size_t *living, size_t *vanished);
 pid_t parent_of(pid_t pid);
 /* Kills the living children that are not spared. Their own children come to a subreaper when they have ended, and not before. */
 void kill_children(bool (*is_spared)(pid_t pid));
 bool kill_cgroup(const char *folder);
+
+/* Messages of init that have come; how often it has told that it has signalled everybody. */
+void handle_init(void);
+size_t times_all_were_signalled(void);
+
+/* freeze.c */
+/* Every thread of it is stopped. */
+bool is_stopped(pid_t pid);
 
 enum exec_end { END_ENDED = 0, END_VANISHED = 1, END_FAILED = 2 };
 

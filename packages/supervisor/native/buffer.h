@@ -27,6 +27,9 @@ enum frame_kind {
     FRAME_PROGRAM = 20,
     FRAME_PROGRAM_OPENED = 21,
     FRAME_PROGRAM_TERMINATE = 22,
+    FRAME_HOLD = 30,
+    FRAME_SHOW = 31,
+    FRAME_LET_GO = 32,
     /* broker to Node */
     FRAME_HELLO = 101,
     FRAME_STARTED = 102,
@@ -45,6 +48,8 @@ enum frame_kind {
     FRAME_PROGRAM_PIPES = 130,
     FRAME_PROGRAM_EVENT = 131,
     FRAME_PROGRAM_GONE = 132,
+    FRAME_HELD = 140,
+    FRAME_TYPED = 141,
 };
 
 struct buffer {

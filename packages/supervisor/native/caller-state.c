@@ -173,7 +173,7 @@ static _Noreturn void fail(int report_fd, const char *what) {
 
 /* Moves our copies above every number that is wanted, marks everything close-on-exec, then puts each copy in its place.
  * dup2 leaves the mark off, so exactly the caller's descriptors are open in the program. */
-static int place_descriptors(struct caller_state *state, int report_fd, int *program_fd) {
+static int place_descriptors(struct caller_state *state, int report_fd, int *program_fd, int *kept_fd) {
     int highest = report_fd > *program_fd ? report_fd : *program_fd;
     for (size_t i = 0; i < state->descriptor_count; i++)
         if (state->descriptors[i].number > highest)
@@ -186,11 +186,11 @@ static int place_descriptors(struct caller_state *state, int report_fd, int *pro
     }
     int moved_program = fcntl(*program_fd, F_DUPFD_CLOEXEC, highest + 1);
     int moved_report = fcntl(report_fd, F_DUPFD_CLOEXEC, highest + 1);
-    int moved_cwd = fcntl(state->cwd_fd, F_DUPFD_CLOEXEC, highest + 1);
-    if (moved_program < 0 || moved_report < 0 || moved_cwd < 0)
+    int moved_kept = fcntl(*kept_fd, F_DUPFD_CLOEXEC, highest + 1);
+    if (moved_program < 0 || moved_report < 0 || moved_kept < 0)
         fail(report_fd, "moving a descriptor");
     *program_fd = moved_program;
-    state->cwd_fd = moved_cwd;
+    *kept_fd = moved_kept;
     if (syscall(SYS_close_range, 0U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) != 0)
         fail(moved_report, "marking descriptors");
     for (size_t i = 0; i < state->descriptor_count; i++)
@@ -274,8 +274,7 @@ static void report_execs(int report_fd) {
         _exit(EXIT_OWN_FAILURE);
 }
 
-void become_escalated(const struct escalation *escalation, int report_fd) {
-    struct caller_state *state = escalation->state;
+void join_like_caller(const struct escalation *escalation, int report_fd) {
     for (const char *const *cgroup = escalation->cgroups; *cgroup != NULL; cgroup++) {
         char path[4200];
         (void)snprintf(path, sizeof path, "%s/cgroup.procs", *cgroup);
@@ -283,7 +282,12 @@ void become_escalated(const struct escalation *escalation, int report_fd) {
             fail(report_fd, "joining the cgroup");
     }
     join_group(escalation);
-    set_priority(state);
+    set_priority(escalation->state);
+}
+
+void become_escalated(const struct escalation *escalation, int report_fd) {
+    struct caller_state *state = escalation->state;
+    join_like_caller(escalation, report_fd);
     /* Root needs no no_new_privs for a filter; without it set-user-ID programs below keep working as outside. */
     if (geteuid() != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         fail(report_fd, "setting no_new_privs");
@@ -292,11 +296,31 @@ void become_escalated(const struct escalation *escalation, int report_fd) {
     if (escalation->intercept)
         report_execs(report_fd);
     int program_fd = escalation->program_fd;
-    int moved_report = place_descriptors(state, report_fd, &program_fd);
+    int moved_report = place_descriptors(state, report_fd, &program_fd, &state->cwd_fd);
     take_credentials(escalation, moved_report);
     enter_cwd(escalation, moved_report);
     (void)umask(state->umask);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* after the credentials, which clear it */
+    for (int i = 0; i < LIMIT_COUNT; i++)
+        if (setrlimit(i, &state->limits[i]) != 0)
+            fail(moved_report, "setting a resource limit");
+    set_signals(state);
+    (void)syscall(SYS_execveat, program_fd, "", escalation->argv, escalation->env, AT_EMPTY_PATH);
+    fail(moved_report, "exec");
+}
+
+void become_in_bounds(const struct escalation *escalation, const struct wall_spec *wall, int report_fd,
+                      int running_fd) {
+    struct caller_state *state = escalation->state;
+    int program_fd = escalation->program_fd;
+    int moved_report = place_descriptors(state, report_fd, &program_fd, &running_fd);
+    build_wall(moved_report, wall); /* after the descriptors: Landlock grants opening the standard ones anew */
+    take_credentials(escalation, moved_report);
+    enter_cwd(escalation, moved_report);
+    /* Not dumpable until here, as init; from here on the broker has to be able to read this process. */
+    (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    report_execs(moved_report);
+    (void)umask(state->umask);
     for (int i = 0; i < LIMIT_COUNT; i++)
         if (setrlimit(i, &state->limits[i]) != 0)
             fail(moved_report, "setting a resource limit");

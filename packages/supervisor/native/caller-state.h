@@ -2,6 +2,7 @@
 #ifndef SALLYPORT_CALLER_STATE_H
 #define SALLYPORT_CALLER_STATE_H
 
+#include "launch.h"
 #include "resolve.h"
 
 #include <sched.h>
@@ -58,8 +59,22 @@ struct escalation {
         usual_capabilities; /* what the caller has when it did not change anything: then outside means the broker's own */
 };
 
+/* In the forked child: the caller's cgroups, process group or session, and priority. */
+void join_like_caller(const struct escalation *escalation, int report_fd);
 /* In the forked child: becomes the program. Sends the exec filter's listener, or what failed, over `report_fd`
  * (SOCK_SEQPACKET, init messages). */
 _Noreturn void become_escalated(const struct escalation *escalation, int report_fd);
+
+/* What init finds behind the launch specification where its program takes a waiting caller's place; the descriptors follow. Every
+ * number is that of a descriptor which init has inherited. */
+struct inherited_state {
+    struct caller_state state;
+    int program_fd;
+    uint64_t usual_capabilities;
+};
+
+/* In init's child, in a sandbox of its own: becomes the program behind that wall. `running_fd` closes when it runs. */
+_Noreturn void become_in_bounds(const struct escalation *escalation, const struct wall_spec *wall, int report_fd,
+                                int running_fd);
 
 #endif

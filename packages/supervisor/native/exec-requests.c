@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "broker.h"
 #include "filter.h"
+#include "question.h"
 #include "standing.h"
 #include "target-memory.h"
 #include "wrapper-sessions.h"
@@ -28,6 +29,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -79,7 +81,10 @@ struct request {
     int injected_fd;
     struct user_regs_struct registers;
     uint64_t signal_mask;
-    pid_t real_pid; /* 0 before it runs and after it ended */
+    pid_t real_pid;     /* 0 before it runs and after it ended; of a bounded program the sandbox's */
+    bool bounded, runs; /* `runs`: the bounded program has been executed */
+    struct bounds bounds;
+    int wall_messages_fd;
     bool ended;
     struct request *next;
 };
@@ -103,6 +108,13 @@ bool escalated_anything(void) {
 }
 
 /* --- processes --- */
+
+bool redirects_somebody(void) {
+    for (const struct request *request = requests; request != NULL; request = request->next)
+        if (request->stage == STOPPING || request->stage == RESTARTED)
+            return true;
+    return false;
+}
 
 static struct process **process_slot(pid_t tgid) {
     struct process **slot = &processes[(uint32_t)tgid % BUCKETS];
@@ -199,13 +211,13 @@ void handle_process_exit(struct process *process, uint32_t events) {
     bool known = asked && (information.mask & PIDFD_INFORMATION_EXIT) != 0;
     if (!known && nothing_ended)
         return;
-    if (!known && asked && (events & EPOLLHUP) == 0 && (polled.revents & POLLHUP) == 0)
-        return; /* a zombie: its status comes when its parent has taken it */
     struct request *waiting;
     while ((waiting = request_of_waiting(process->tgid)) != NULL) { /* one for each of its threads */
         send_exec_end(waiting->id, END_VANISHED, false, 0);
         finish_request(waiting);
     }
+    if (!known && asked && (events & EPOLLHUP) == 0 && (polled.revents & POLLHUP) == 0)
+        return; /* a zombie: its status comes when its parent has taken it */
     end_sessions_of(process->tgid);
     if (process->reports)
         send_exec_end(process->request_id, END_ENDED, known, information.exit_code);
@@ -259,6 +271,8 @@ static void finish_request(struct request *request) {
     free(request->env);
     free(request->deny_read);
     free(request->cwd);
+    bounds_release(&request->bounds);
+    cleanup_fd(&request->wall_messages_fd);
     request->next = spare_requests;
     spare_requests = request;
 }
@@ -542,6 +556,9 @@ static void begin_request(struct listener *listener, const struct seccomp_notif 
     request->argv = request->env = request->deny_read = NULL;
     request->has_state = request->ended = request->blind = false;
     request->injected_fd = -1;
+    request->bounded = request->runs = false;
+    request->bounds = (struct bounds){0};
+    request->wall_messages_fd = -1;
     request->real_pid = request->native_errno = 0;
     memcpy(request->args, notification->data.args, sizeof request->args);
     request->next = requests;
@@ -592,7 +609,7 @@ static void handle_notification(struct listener *listener, const struct seccomp_
         handle_magic_call(listener, notification);
         return;
     }
-    if (listener->starting == (pid_t)notification->pid) {
+    if (listener->starting == ANY_STARTER || listener->starting == (pid_t)notification->pid) {
         listener->starting = 0;
         let_the_kernel(listener, notification->id); /* our own child executes what was decided */
         return;
@@ -611,7 +628,7 @@ static void handle_notification(struct listener *listener, const struct seccomp_
     begin_request(listener, notification);
 }
 
-void add_listener(int fd, bool outside, pid_t starting) {
+void add_listener(int fd, uint8_t outside, pid_t starting) {
     struct listener *listener = allocate(sizeof *listener);
     *listener = (struct listener){{SOURCE_LISTENER, fd}, outside, starting};
     /* The caller sleeps until we have answered, so we may as well run where it ran (Linux 6.6; best effort). */
@@ -802,7 +819,9 @@ static void start_real_program(struct request *request) {
         tell_stand_in(request, 'F', errno, "starting outside");
         return;
     }
-    bool denies_reads = request->deny_read[0] != NULL;
+    if (request->bounded)
+        request->wall_messages_fd = memfd_create("sallyport-wall", MFD_CLOEXEC);
+    bool denies_reads = !request->bounded && request->deny_read[0] != NULL;
     struct escalation escalation = {
         .intercept = true,
         .state = &request->state,
@@ -821,9 +840,13 @@ static void start_real_program(struct request *request) {
     if (pid == 0) {
         (void)close(pair[0]);
         escalation.cgroups += joined;
+        if (request->bounded)
+            become_bounded(&escalation, &request->bounds, &broker.probe_targets, pair[1], request->wall_messages_fd);
         become_escalated(&escalation, pair[1]);
     }
     (void)close(pair[1]);
+    if (request->bounded)
+        (void)fcntl(pair[0], F_SETFL, O_NONBLOCK); /* an init that somebody has stopped must not stop us */
     request->report = (struct source){SOURCE_REPORT, pair[0]};
     if (pid < 0) {
         tell_stand_in(request, 'F', errno, "starting outside");
@@ -847,9 +870,100 @@ static struct request *request_of_source(const struct source *source) {
     return NULL;
 }
 
+/* --- a sandbox of its own --- */
+
+/* What bubblewrap wrote, or what the wall's probe got away with. */
+static void tell_wall_failure(struct request *request, const char *probed) {
+    char text[300], what[340];
+    ssize_t length = pread(request->wall_messages_fd, text, sizeof text - 1, 0);
+    text[length < 0 ? 0 : length] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    (void)snprintf(what, sizeof what, "the bounded sandbox %s%s",
+                   probed[0] != '\0' ? "has a hole: " : "can't be built: ", probed[0] != '\0' ? probed : text);
+    tell_stand_in(request, 'F', 0, what);
+}
+
+static void end_bounded(struct request *request, int status) {
+    if (request->ended)
+        return;
+    request->ended = true;
+    send_exec_end(request->id, END_ENDED, true, status);
+    tell_stand_in(request, 'X', status, "");
+}
+
+static void obey_bounded_init(struct request *request, const struct init_message *message, int *passed_fd) {
+    switch ((enum init_message_kind)message->kind) {
+    case INIT_LISTENER:
+        if (*passed_fd >= 0)
+            add_listener(steal_fd(passed_fd), IN_BOUNDS, ANY_STARTER);
+        return;
+    case INIT_RUNS:
+        request->runs = true;
+        tell_stand_in(request, 'G', 0, ""); /* the stand-in lets go of the caller's descriptors */
+        return;
+    case INIT_STOPPED:
+        if (!holds_tree()) /* else by us, while a person is asked */
+            tell_stand_in(request, 'T', message->value, "");
+        return;
+    case INIT_PROBED:
+        if (message->text[0] != '\0')
+            tell_wall_failure(request, message->text);
+        return;
+    case INIT_FAILED:
+        tell_stand_in(request, 'F', message->value, message->text);
+        return;
+    case INIT_ENDED:
+        end_bounded(request, message->value);
+        return;
+    case INIT_SIGNAL:
+    case INIT_SIGNAL_ALL:
+    case INIT_RESUME:
+    case INIT_WRAPPERS:
+    default:
+        return; /* those are ours to send */
+    }
+}
+
+static void handle_bounded_report(struct request *request) {
+    struct init_message message;
+    int passed_fd;
+    if (receive_init_message(request->report.fd, &message, &passed_fd) == 1)
+        obey_bounded_init(request, &message, &passed_fd);
+    else
+        close_source(&request->report); /* bubblewrap's end follows */
+    cleanup_fd(&passed_fd);
+}
+
+/* What it said before its end comes before its end: why it did not start would not be told otherwise. */
+static void read_reports(struct request *request) {
+    struct pollfd polled = {request->report.fd, POLLIN, 0};
+    while (request->report.fd >= 0 && poll(&polled, 1, 0) == 1)
+        handle_report(&request->report);
+}
+
+/* bubblewrap has ended, and the sandbox with it. */
+static bool handle_bounded_status(struct request *request, int status) {
+    if (WIFSTOPPED(status)) {
+        tell_stand_in(request, 'T', WSTOPSIG(status), "");
+        return true;
+    }
+    read_reports(request);
+    if (!request->ended && !request->runs)
+        tell_wall_failure(request, "");
+    end_bounded(request, request->runs ? SIGKILL : EXIT_OWN_FAILURE << 8);
+    request->real_pid = 0;
+    if (request->socket.fd < 0)
+        finish_request(request); /* nobody waits for it any more */
+    return true;
+}
+
 /* The child that becomes the real program: first its listener, then nothing (its exec succeeded), or what failed. */
 void handle_report(struct source *source) {
     struct request *request = request_of_source(source);
+    if (request->bounded) {
+        handle_bounded_report(request);
+        return;
+    }
     struct init_message message;
     int passed_fd;
     int got = receive_init_message(source->fd, &message, &passed_fd);
@@ -859,7 +973,7 @@ void handle_report(struct source *source) {
         return;
     }
     if (message.kind == INIT_LISTENER && passed_fd >= 0)
-        add_listener(steal_fd(&passed_fd), true, request->real_pid);
+        add_listener(steal_fd(&passed_fd), OUTSIDE, request->real_pid);
     else if (message.kind == INIT_FAILED) {
         close_source(source);
         tell_stand_in(request, 'F', message.value, message.text);
@@ -898,7 +1012,11 @@ static void attach_stand_in(struct listener *listener, struct request *request, 
  * that one already. */
 static void pass_signal(const struct request *request, int signal, bool from_terminal) {
     bool same_group = getpgid(request->real_pid) == getpgid(request->tgid);
-    if (request->real_pid > 0 && !(from_terminal && same_group))
+    if (request->real_pid <= 0 || (from_terminal && same_group))
+        return;
+    if (request->bounded && request->report.fd >= 0)
+        (void)send_init_message(request->report.fd, INIT_SIGNAL, signal, "", -1);
+    else
         (void)kill(request->real_pid, signal);
 }
 
@@ -929,6 +1047,7 @@ static bool handle_real_program(struct request *request, int status) {
         tell_stand_in(request, 'T', WSTOPSIG(status), "");
         return true;
     }
+    read_reports(request);
     request->real_pid = 0;
     request->ended = true;
     send_exec_end(request->id, END_ENDED, true, status);
@@ -966,7 +1085,7 @@ bool handle_wait_status(pid_t pid, int status) {
     }
     for (struct request *request = requests; request != NULL; request = request->next)
         if (request->real_pid == pid)
-            return handle_real_program(request, status);
+            return request->bounded ? handle_bounded_status(request, status) : handle_real_program(request, status);
     return handle_session_status(pid, status);
 }
 
@@ -979,10 +1098,15 @@ static bool parse_escalation(struct reader *reader, struct request *request) {
     return !reader->bad && request->chain_index < request->chain.count;
 }
 
+static bool parse_bounds(struct reader *reader, struct request *request) {
+    request->chain_index = read_u32(reader);
+    return bounds_parse(reader, &request->bounds) && request->chain_index < request->chain.count;
+}
+
 void apply_verdict(struct reader *reader) {
     struct request *request = find_request(read_u64(reader));
     uint8_t kind = read_u8(reader);
-    if (reader->bad || kind > VERDICT_STAND)
+    if (reader->bad || kind > VERDICT_BOUNDED)
         die("Node sent a malformed verdict");
     if (request == NULL || request->stage != WAITING)
         return; /* it vanished while Node decided, and Node was told */
@@ -1007,7 +1131,8 @@ void apply_verdict(struct reader *reader) {
     if (kind == VERDICT_DENY) {
         request->deny_text = read_text(reader);
     } else {
-        if (!parse_escalation(reader, request))
+        request->bounded = kind == VERDICT_BOUNDED;
+        if (request->bounded ? !parse_bounds(reader, request) : !parse_escalation(reader, request))
             die("Node sent a malformed escalation");
         request->has_state =
             process != NULL && caller_state_take(&request->state, &request->target, process->source.fd);

@@ -9,6 +9,7 @@
  * /proc/1/mem), and as the namespace's first process it cannot be killed from inside. */
 #define _GNU_SOURCE
 #include "init.h"
+#include "caller-state.h"
 #include "filter.h"
 
 #include <fcntl.h>
@@ -76,7 +77,7 @@ static _Noreturn void fail(int socket_fd, const char *what) {
     _exit(EXIT_OWN_FAILURE);
 }
 
-static void build_wall(int socket_fd, const struct wall_spec *wall) {
+void build_wall(int socket_fd, const struct wall_spec *wall) {
     if (!wall->present)
         return;
     if (!cut_capabilities(wall->keep_capabilities))
@@ -231,9 +232,12 @@ static void drain(void) {
     }
 }
 
+/* What takes a caller's place is a member of that one's group, and gets what that one got. */
+static bool command_leads_group = true;
+
 static void obey(const struct init_message *message, pid_t command) {
     if (message->kind == INIT_SIGNAL)
-        (void)kill(-command, message->value);
+        (void)kill(command_leads_group ? -command : command, message->value);
     else if (message->kind == INIT_SIGNAL_ALL && getpid() == 1)
         (void)kill(-1, message->value);
     else if (message->kind == INIT_RESUME) {
@@ -261,6 +265,46 @@ static bool reap(int socket_fd, pid_t command, int *status) {
     return false;
 }
 
+static void read_inherited(struct reader *reader, struct inherited_state *inherited) {
+    size_t left = (size_t)(reader->end - reader->at);
+    reader->bad = left < sizeof *inherited;
+    if (reader->bad)
+        return;
+    memcpy(inherited, reader->at, sizeof *inherited);
+    size_t size = inherited->state.descriptor_count * sizeof inherited->state.descriptors[0];
+    reader->bad = left != sizeof *inherited + size;
+    inherited->state.descriptors = allocate(size);
+    memcpy(inherited->state.descriptors, reader->at + sizeof *inherited, reader->bad ? 0 : size);
+}
+
+/* Returns the program's process id when it runs, or has failed to and has told why. */
+static pid_t start_in_callers_place(int socket_fd, const struct launch_spec *launch,
+                                    struct inherited_state *inherited) {
+    command_leads_group = false;
+    int running[2];
+    if (pipe2(running, O_CLOEXEC) != 0)
+        fail(socket_fd, "starting the program");
+    pid_t pid = fork();
+    if (pid < 0)
+        fail(socket_fd, "starting the program");
+    if (pid == 0) {
+        struct escalation escalation = {.intercept = true,
+                                        .state = &inherited->state,
+                                        .program_fd = inherited->program_fd,
+                                        .argv = launch->argv,
+                                        .env = launch->env,
+                                        .cwd = launch->cwd,
+                                        .usual_capabilities = inherited->usual_capabilities};
+        become_in_bounds(&escalation, &launch->wall, socket_fd, running[1]);
+    }
+    (void)close(running[1]);
+    char nothing;
+    (void)!RETRY(read(running[0], &nothing, 1));
+    (void)send_init_message(socket_fd, INIT_RUNS, 0, "", -1);
+    (void)close(running[0]);
+    return pid;
+}
+
 static _Noreturn void watch(int socket_fd, pid_t command, const sigset_t *signals) {
     int signal_fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signal_fd < 0)
@@ -284,6 +328,8 @@ static _Noreturn void watch(int socket_fd, pid_t command, const sigset_t *signal
                 _exit(EXIT_OWN_FAILURE); /* the broker is gone: with the first process the namespace ends */
             cleanup_fd(&passed_fd);
             obey(&message, command);
+            if (message.kind == INIT_SIGNAL_ALL)
+                (void)send_init_message(socket_fd, INIT_SIGNAL_ALL, message.value, "", -1);
         }
     }
 }
@@ -305,7 +351,6 @@ void init_main(int socket_fd, int specification_fd, int error_fd) {
         (void)close(STDERR_FILENO);
     (void)fcntl(socket_fd, F_SETFD, FD_CLOEXEC);
     (void)fcntl(specification_fd, F_SETFD, FD_CLOEXEC);
-    close_other_descriptors(socket_fd, specification_fd);
     /* The attack: code inside attaches to this process, which has no filter, and runs programs from it unseen. */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -316,9 +361,18 @@ void init_main(int socket_fd, int specification_fd, int error_fd) {
         fail(socket_fd, "reading the launch specification");
     struct init_header header;
     memcpy(&header, bytes, sizeof header);
-    struct reader reader = {bytes + sizeof header, bytes + size, false};
+    const uint8_t *end = bytes + sizeof header + header.launch_size;
+    struct reader reader = {bytes + sizeof header, end, end > bytes + size};
     struct launch_spec launch;
-    if (!launch_parse(&reader, &launch)) {
+    struct inherited_state inherited;
+    bool parsed = !reader.bad && launch_parse(&reader, &launch);
+    if (parsed && header.takes_callers_place) {
+        reader = (struct reader){end, bytes + size, false};
+        read_inherited(&reader, &inherited);
+    } else {
+        close_other_descriptors(socket_fd, specification_fd);
+    }
+    if (!parsed || reader.bad) {
         errno = EPROTO;
         fail(socket_fd, "reading the launch specification");
     }
@@ -329,12 +383,14 @@ void init_main(int socket_fd, int specification_fd, int error_fd) {
     if (launch.terminal != TERMINAL_NONE)
         keep_terminal();
     CLEANUP_FD int wrappers_fd = receive_wrappers_socket(socket_fd, &launch);
-    pid_t command = fork();
+    pid_t command = header.takes_callers_place ? start_in_callers_place(socket_fd, &launch, &inherited) : fork();
     if (command < 0)
         fail(socket_fd, "starting the command");
     if (command == 0)
         become_command(socket_fd, wrappers_fd, &launch);
-    cleanup_fd(&wrappers_fd); /* held here too, it would never end */
+    if (header.takes_callers_place)
+        close_other_descriptors(socket_fd, specification_fd); /* the caller's, of which the program has its own */
+    cleanup_fd(&wrappers_fd);                                 /* held here too, it would never end */
     wrappers_fd = -1;
     (void)munmap(bytes, (size_t)size);
     /* The command's own ends of pipes must not stay open here, or their readers never see the end. */

@@ -12,11 +12,12 @@ enum init_message_kind {
     INIT_FAILED = 'F',  /* value: errno, text: what */
     INIT_STOPPED = 'T', /* value: signal */
     INIT_ENDED = 'X',   /* value: wait status */
+    INIT_RUNS = 'G',    /* the exec has succeeded, where the program takes a waiting caller's place */
     /* from the broker */
-    INIT_SIGNAL = 'S', /* value: signal for the command's process group */
-    INIT_SIGNAL_ALL = 'A',
-    INIT_RESUME = 'R',   /* value: enum resume */
-    INIT_WRAPPERS = 'W', /* with the wrappers' socket, before anything else, where the launch names a number for it */
+    INIT_SIGNAL = 'S',     /* value: signal for the command's process group */
+    INIT_SIGNAL_ALL = 'A', /* value: signal for everything in the namespace; answered by the same kind */
+    INIT_RESUME = 'R',     /* value: enum resume */
+    INIT_WRAPPERS = 'W',   /* with the wrappers' socket, before anything else, where the launch names a number for it */
 };
 
 enum resume { RESUME, RESUME_IN_FOREGROUND, RESUME_FOREGROUND_ONLY /* it runs already */ };
@@ -31,10 +32,14 @@ struct init_message {
 struct init_header {
     struct probe_targets targets;
     uint32_t launch_size;
+    bool takes_callers_place; /* a struct inherited_state follows the launch specification */
 };
 
 /* `--init SOCKET SPECIFICATION STDERR`: does not return. STDERR is the command's, or -1 where it has none. */
 _Noreturn void init_main(int socket_fd, int specification_fd, int error_fd);
+
+/* Puts this process behind the wall, or tells what failed and ends. */
+void build_wall(int socket_fd, const struct wall_spec *wall);
 
 bool send_init_message(int socket_fd, enum init_message_kind kind, int32_t value, const char *text, int pass_fd);
 /* 1, 0 at the end, -1 on error. A passed descriptor goes to *passed_fd (or -1). */

@@ -66,5 +66,6 @@ bool launch_parse(struct reader *reader, struct launch_spec *launch) {
     if (launch->wall.present && !parse_wall(reader, &launch->wall))
         return false;
     launch->escalate_socket = read_u32(reader);
+    launch->freezer_cgroup = read_text(reader);
     return !reader->bad && reader->at == reader->end;
 }

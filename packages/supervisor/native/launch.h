@@ -42,13 +42,13 @@ struct launch_spec {
     bool guarded, intercept, pid_namespace, pty, merged_output;
     enum terminal_use terminal;
     uint32_t rows, columns;
-    char *cgroup, *pids_cgroup; /* empty: none */
-    uint64_t nofile_soft;       /* the caller's own limit, which Node raised for itself; 0: leave it */
-    uint64_t ignored_signals;   /* bit n-1: signal n was ignored by the caller */
-    uint8_t closed_descriptors; /* bit n: the caller had no descriptor n */
-    bool own_session;           /* plain mode */
-    uint32_t linger_ms;         /* plain mode: how long what the program leaves behind may go on */
-    uint32_t escalate_socket;   /* number at which the command inherits the wrappers' socket; 0: it has none */
+    char *cgroup, *pids_cgroup, *freezer_cgroup; /* empty: none */
+    uint64_t nofile_soft;                        /* the caller's own limit, which Node raised for itself; 0: leave it */
+    uint64_t ignored_signals;                    /* bit n-1: signal n was ignored by the caller */
+    uint8_t closed_descriptors;                  /* bit n: the caller had no descriptor n */
+    bool own_session;                            /* plain mode */
+    uint32_t linger_ms;                          /* plain mode: how long what the program leaves behind may go on */
+    uint32_t escalate_socket; /* number at which the command inherits the wrappers' socket; 0: it has none */
     char **outer_argv;
     char *file;
     char **argv, **env;

@@ -118,6 +118,20 @@ void kill_children(bool (*is_spared)(pid_t pid)) {
     free(families);
 }
 
+struct descendant *list_living_descendants(size_t *living, size_t *vanished) {
+    size_t count;
+    struct family *families = read_descendants(&count);
+    struct descendant *list = allocate((count + 1) * sizeof list[0]);
+    *living = *vanished = 0;
+    for (size_t i = 0; i < count; i++)
+        *vanished += families[i].parent < 0;
+    for (size_t i = 0; i < count; i++)
+        if (families[i].ours && families[i].parent >= 0)
+            list[(*living)++] = (struct descendant){families[i].pid, families[i].parent};
+    free(families);
+    return list;
+}
+
 bool kill_cgroup(const char *folder) {
     char path[4200];
     (void)snprintf(path, sizeof path, "%s/cgroup.kill", folder);

@@ -1,7 +1,8 @@
 /* What a caller becomes when its program runs outside, or not at all. It asks the broker for its socket with a system call
  * that does not exist, then does what it is told:
  *
- *   D  print why not, exit 1            F  say what failed outside, exit 125
+ *   D  print why not, exit 1, or die of the SIGINT that came meanwhile
+ *   F  say what failed outside, exit 125
  *   G  the real program runs: let go of the caller's descriptors, pass signals on
  *   T  the real program was stopped: stop too          X  it ended: end the same way
  *
@@ -9,6 +10,7 @@
 #define _GNU_SOURCE
 #include "init.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -58,10 +60,42 @@ static void let_go_of_descriptors(int socket_fd, int signal_fd) {
     (void)syscall(SYS_close_range, high + 1, ~0U, 0U);
 }
 
+static bool interrupted; /* a SIGINT was read already */
+
+/* A program that Ctrl-C ends while it starts; a shell that waits for it goes on only when it saw another end. */
+static void end_if_interrupted(void) {
+    sigset_t pending;
+    struct sigaction action;
+    bool is_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGINT) == 1;
+    if ((interrupted || is_pending) && sigaction(SIGINT, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+        suffer(SIGINT);
+}
+
+static void pass_on(int signal_number, char to, int socket_fd) {
+    struct init_message message = {.kind = 'S', .value = signal_number};
+    message.text[0] = to;
+    (void)RETRY(send(socket_fd, &message, sizeof message, MSG_NOSIGNAL));
+}
+
+/* As often as a stop may come late between two that do not. */
+enum { LATE_STOPS = 8 };
+
+/* The program stopped because another job had the terminal, and by now we have it: a shell said "fg" meanwhile, and takes us to go on. */
+static bool stopped_late(int signal_number) {
+    static int late;
+    int terminal = signal_number == SIGTTIN || signal_number == SIGTTOU ? open("/dev/tty", O_RDONLY | O_CLOEXEC) : -1;
+    bool is_late = terminal >= 0 && tcgetpgrp(terminal) == getpgrp() && late < LATE_STOPS;
+    if (terminal >= 0)
+        (void)close(terminal);
+    late = is_late ? late + 1 : 0;
+    return is_late;
+}
+
 static void obey(const struct init_message *message, int socket_fd, int signal_fd) {
     switch (message->kind) {
     case 'D':
         print_line(message->text[0] == '\0' ? "Execution denied" : "Execution denied: ", message->text);
+        end_if_interrupted();
         _exit(1);
     case 'F':
         print_line("sallyport: cannot run this outside: ", message->text);
@@ -70,7 +104,10 @@ static void obey(const struct init_message *message, int socket_fd, int signal_f
         let_go_of_descriptors(socket_fd, signal_fd);
         return;
     case 'T':
-        suffer(message->value);
+        if (stopped_late(message->value))
+            pass_on(SIGCONT, 'u', socket_fd);
+        else
+            suffer(message->value);
         return;
     case 'X':
         end_like(message->value);
@@ -80,11 +117,9 @@ static void obey(const struct init_message *message, int socket_fd, int signal_f
 }
 
 static void pass_signal_on(const struct signalfd_siginfo *information, int socket_fd) {
-    struct init_message message = {.kind = 'S', .value = (int32_t)information->ssi_signo};
     /* What the terminal sends, and what the namespace's first process does, goes to the whole group: see pass_signal(). */
     bool to_group = information->ssi_code == SI_KERNEL || information->ssi_pid == 1;
-    message.text[0] = to_group ? 'k' : 'u';
-    (void)RETRY(send(socket_fd, &message, sizeof message, MSG_NOSIGNAL));
+    pass_on((int)information->ssi_signo, to_group ? 'k' : 'u', socket_fd);
 }
 
 int main(int argc, char **argv) {
@@ -111,9 +146,10 @@ int main(int argc, char **argv) {
                 return EXIT_OWN_FAILURE; /* the broker is gone; nothing is known of the real program */
             obey(&message, socket_fd, signal_fd);
         }
-        struct signalfd_siginfo information;
+        struct signalfd_siginfo information = {0};
         if (polled[1].revents != 0 &&
             RETRY(read(signal_fd, &information, sizeof information)) == (ssize_t)sizeof information)
             pass_signal_on(&information, socket_fd);
+        interrupted |= polled[1].revents != 0 && information.ssi_signo == SIGINT;
     }
 }

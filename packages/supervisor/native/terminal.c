@@ -11,10 +11,13 @@
 #define _GNU_SOURCE
 #include "terminal.h"
 #include "broker.h"
+#include "question.h"
 
 #include <fcntl.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -32,14 +35,17 @@ static bool job_has_stopped;  /* by a key that our own group got */
 static bool holds_foreground; /* we gave the foreground to the command */
 static int outer_fd = -1;     /* the caller's terminal while it is in raw mode for the pty's sake */
 static struct termios outer_modes;
-static int size_fd = -1; /* the caller's terminal, whose size the pty has */
+static int size_fd = -1;           /* the caller's terminal, whose size the pty has */
+static struct termios first_modes; /* of the session's terminal, before the command */
+static bool knows_first_modes;
 
 /* --- the pty, or a pipe that merges what the command prints --- */
 
 void watch_terminal(void) {
     if (output.fd < 0)
         return;
-    struct epoll_event event = {(broker.listeners_paused ? 0U : (uint32_t)EPOLLIN) |
+    /* What the job has said meanwhile must not be printed into a question. */
+    struct epoll_event event = {(broker.listeners_paused || holds_tree() ? 0U : (uint32_t)EPOLLIN) |
                                     (typed.length > 0 ? (uint32_t)EPOLLOUT : 0U),
                                 {.ptr = &output}};
     (void)epoll_ctl(broker.epoll_fd, EPOLL_CTL_MOD, output.fd, &event);
@@ -176,6 +182,7 @@ static void find_session_terminal(void) {
     for (int fd = 0; fd <= 2 && session_fd < 0; fd++)
         if (isatty(fd) && tcgetsid(fd) == broker.session)
             session_fd = RETRY(fcntl(fd, F_DUPFD_CLOEXEC, FIRST_OWN_FD));
+    knows_first_modes = session_fd >= 0 && tcgetattr(session_fd, &first_modes) == 0;
     /* Only who has the foreground may hand it on. */
     holds_foreground = session_fd >= 0 && tcgetpgrp(session_fd) == broker.group;
 }
@@ -224,6 +231,63 @@ static bool group_is_orphaned(void) {
     return true;
 }
 
+/* Its leader may have ended; all of it may have, and the shell inside has not noticed yet. */
+static bool group_is_ours(pid_t group) {
+    if (holds_foreground && kill(-group, 0) != 0 && errno == ESRCH)
+        return true;
+    size_t count, vanished;
+    struct descendant *tree = list_living_descendants(&count, &vanished);
+    bool found = false;
+    for (size_t i = 0; i < count && !found; i++)
+        found = getpgid(tree[i].pid) == group;
+    free(tree);
+    return found;
+}
+
+const char *find_foreground(int fd, pid_t *group) {
+    if (broker.launch.pty)
+        return NULL;
+    *group = tcgetpgrp(fd);
+    return *group == broker.group || group_is_ours(*group) ? NULL : "the terminal is another job's at the moment";
+}
+
+int open_persons_terminal(pid_t *group, const char **why) {
+    *group = 0;
+    if (broker.launch.pty && outer_fd < 0) {
+        *why = "no terminal to ask at: with -t it is the one on stdin";
+        return -1;
+    }
+    if (broker.launch.pty) {
+        char path[40];
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", outer_fd);
+        int fd = RETRY(open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+        /* Of another user, as after su. Shared flags do no harm here: the command has another terminal. */
+        return fd >= 0 ? fd : RETRY(fcntl(outer_fd, F_DUPFD_CLOEXEC, FIRST_OWN_FD));
+    }
+    if (session_fd >= 0)
+        (void)ioctl(session_fd, TIOCNXCL); /* the job may have closed it to others */
+    int fd = RETRY(open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+    if (fd < 0) {
+        *why = "there is no terminal to ask at";
+        return -1;
+    }
+    *why = find_foreground(fd, group);
+    if (*why == NULL)
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+pid_t job_in_foreground(void) {
+    pid_t group = broker.launch.pty && session_fd >= 0 ? tcgetpgrp(session_fd) : 0;
+    return group > 0 ? group : 0;
+}
+
+unsigned char persons_erase_key(void) {
+    const struct termios *modes = outer_fd >= 0 ? &outer_modes : &first_modes;
+    return outer_fd >= 0 || knows_first_modes ? modes->c_cc[VERASE] : 0x7f;
+}
+
 void restore_outer_terminal(void) {
     if (outer_fd >= 0)
         (void)tcsetattr(outer_fd, TCSANOW, &outer_modes);
@@ -250,6 +314,10 @@ static void resume(bool in_foreground) {
 void handle_stop(int signal) {
     if (session_fd < 0)
         return;
+    /* By us, while a person is asked; or told late, and it goes on already. */
+    pid_t command = first_command_pid();
+    if (holds_tree() || (command > 0 && !is_stopped(command)))
+        return;
     bool wants_terminal = signal == SIGTTIN || signal == SIGTTOU;
     if (wants_terminal && job_has_foreground()) {
         resume(true);
@@ -275,7 +343,8 @@ void handle_terminal_signal(const struct signalfd_siginfo *information) {
     int number = (int)information->ssi_signo;
     bool is_passed = number == SIGTSTP || number == SIGWINCH;
     bool is_key = is_passed || number == SIGINT || number == SIGQUIT;
-    if (!is_key || information->ssi_code != SI_KERNEL || session_fd < 0 || tcgetpgrp(session_fd) != broker.group)
+    if (holds_tree() || !is_key || information->ssi_code != SI_KERNEL || session_fd < 0 ||
+        tcgetpgrp(session_fd) != broker.group)
         return;
     holds_foreground = true;
     (void)send_init_message(broker.init.fd, INIT_RESUME, RESUME_FOREGROUND_ONLY, "", -1);
@@ -288,6 +357,10 @@ void handle_continue(void) {
     if (session_fd < 0)
         return;
     job_has_stopped = false;
+    if (holds_tree()) {
+        take_question_up_again();
+        return;
+    }
     pid_t group = tcgetpgrp(session_fd);
     bool kept = holds_foreground && group != broker.group && descends_from_us(group);
     resume(group == broker.group);

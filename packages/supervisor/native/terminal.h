@@ -29,6 +29,17 @@ void handle_continue(void);
 /* The caller gets the foreground back. */
 void give_terminal_back(void);
 
+/* --- asking a person --- */
+/* The terminal that a person sits at, opened anew, so that its flags are shared with nobody; *group: who of our session has its
+ * foreground, 0 where it is not of our session. -1 and *why: there is none, or it is somebody else's at the moment. */
+int open_persons_terminal(pid_t *group, const char **why);
+/* Who has the foreground now; NULL, or why nobody can be asked. */
+const char *find_foreground(int fd, pid_t *group);
+/* The group in the foreground of the command's own pty, 0 without one. */
+pid_t job_in_foreground(void);
+/* As it was before the command started. */
+unsigned char persons_erase_key(void);
+
 /* --- the caller's terminal, whose modes a pty of ours has changed --- */
 void restore_outer_terminal(void);
 

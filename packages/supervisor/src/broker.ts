@@ -10,9 +10,13 @@ import { readExecFile } from "./exec-file.ts";
 import { FrameReader, FrameWriter, PayloadReader, frameHeaderBytes, frameKinds, frameVersion } from "./frames.ts";
 import type { Frame } from "./frames.ts";
 import { brokerDied, readEnd, readFailure, readWaitStatus } from "./endings.ts";
+import { TreeHolds } from "./held-tree.ts";
+import type { HoldAnswer } from "./held-tree.ts";
 import { launchFrame } from "./launch-frame.ts";
+import { openPipeEnds } from "./pipe-ends.ts";
+import { textToDisplay } from "./text-bytes.ts";
 import { brokerPath } from "./native-paths.ts";
-import type { BrokerHandlers, ExecEvent, ExecFile, LaunchSpec, RunResult, Verdict } from "./types.ts";
+import type { Bounds, BrokerHandlers, ExecEvent, ExecFile, LaunchSpec, RunResult, Verdict } from "./types.ts";
 import { WrapperSessions } from "./wrapper-sessions.ts";
 
 type BrokerStdio = "inherit" | "pipe" | "ignore" | number;
@@ -20,8 +24,8 @@ type BrokerStdio = "inherit" | "pipe" | "ignore" | number;
 export interface BrokerOptions {
   handlers: BrokerHandlers;
   /** What the command's descriptors 0, 1 and 2 are; default: this process's own. "pipe" makes sockets, which a program can't open as
-   *  `/dev/stdin`; `startPlainProgram()` makes pipes. */
-  stdio?: [BrokerStdio, BrokerStdio, BrokerStdio];
+   *  `/dev/stdin`; "pipes", for all three, makes pipes. */
+  stdio?: [BrokerStdio, BrokerStdio, BrokerStdio] | "pipes";
 }
 
 export interface Broker {
@@ -51,6 +55,9 @@ export interface Broker {
   resize(rows: number, columns: number): void;
   /** The pty takes the size of the terminal among the broker's own descriptors 0 to 2. */
   followSize(): void;
+  /** Brings the whole tree to a stand, to ask a person at the caller's terminal: a broker that has one in guarded mode. One at a
+   *  time: until `letGo()` another one is refused. `screen`: the terminal understands control sequences. */
+  hold(screen: "screen" | "lines"): Promise<HoldAnswer>;
   /** Resolves when the command and its whole tree have ended. Rejects as `launch` does, also when the program could not be
    *  executed (`LAUNCH_FAILED` with stage "exec"). */
   readonly finished: Promise<RunResult>;
@@ -64,7 +71,7 @@ function readExecEvent(payload: PayloadReader): { event: ExecEvent; previous: nu
   const answeredAtMs = payload.count();
   const tid = payload.i32();
   const pid = payload.i32();
-  const outside = payload.u8() !== 0;
+  const place = payload.u8();
   const parents = payload.list(() => payload.i32());
   const parentRequest = payload.count();
   const event: ExecEvent = {
@@ -74,7 +81,8 @@ function readExecEvent(payload: PayloadReader): { event: ExecEvent; previous: nu
     parents,
     parentRequestId: parentRequest === 0 ? null : parentRequest,
     answeredAtMs: answeredAtMs === 0 ? null : answeredAtMs,
-    outside,
+    outside: place !== 0,
+    ...(place === placeInBounds ? { inBounds: true } : {}),
     file: payload.text(),
     cwd: payload.text(),
     argv: payload.list(() => payload.text()),
@@ -85,7 +93,9 @@ function readExecEvent(payload: PayloadReader): { event: ExecEvent; previous: nu
   return { event, previous };
 }
 
+const placeInBounds = 2;
 const verdictThatStands = 3;
+const verdictInBounds = 4;
 /** Execs that were answered by the broker are acknowledged not fewer at a time; it stops answering at 64 that are not. */
 const acknowledgedAtOnce = 16;
 
@@ -119,6 +129,10 @@ function verdictFrame(requestId: number, verdict: Verdict): Buffer {
     // The stand-in prints one line of bounded length; a NUL cannot travel in it.
     return frame.u8(2).text(verdict.reason.replaceAll("\0", "").slice(0, 400)).finish();
   }
+  if (verdict.bounds !== undefined) {
+    const launch = boundedLaunch(verdict, verdict.bounds);
+    return frame.u8(verdictInBounds).u32(verdict.chainIndex).texts(verdict.bounds.outerArgv).bytes(launch).finish();
+  }
   return frame
     .u8(1)
     .u32(verdict.chainIndex)
@@ -129,14 +143,34 @@ function verdictFrame(requestId: number, verdict: Verdict): Buffer {
     .finish();
 }
 
+/** What the init of a bounded sandbox reads: the program itself comes as a descriptor. */
+function boundedLaunch({ argv, env, cwd }: Verdict & { kind: "escalate" }, { outerArgv, wall }: Bounds): Buffer {
+  return launchFrame({
+    mode: "guarded",
+    intercept: true,
+    pidNamespace: true,
+    outerArgv,
+    file: "",
+    argv,
+    env: [...env],
+    cwd: textToDisplay(cwd), // a name that is not UTF-8 leads nowhere, and the program is refused
+    wall,
+    cgroup: null,
+    pidsCgroup: null,
+    terminal: false,
+    pty: null,
+  }).subarray(frameHeaderBytes);
+}
+
 class BrokerConnection implements Broker {
   readonly pid: number;
-  readonly stdin: Writable | null;
-  readonly stdout: Readable | null;
-  readonly stderr: Readable | null;
+  stdin: Writable | null;
+  stdout: Readable | null;
+  stderr: Readable | null;
   readonly landlockAbi: Promise<number>;
   readonly finished: Promise<RunResult>;
   readonly sessions: WrapperSessions;
+  readonly #holds: TreeHolds;
   readonly #control: Socket;
   readonly #handlers: BrokerHandlers;
   readonly #reader = new FrameReader();
@@ -172,6 +206,7 @@ class BrokerConnection implements Broker {
       onAsked: (sessionId, previous) => this.#replaces.set(sessionId, previous),
       onDecided: (sessionId, takesEffect) => this.#decided(sessionId, takesEffect),
     });
+    this.#holds = new TreeHolds((frame) => this.#send(frame));
     // Whoever only awaits one of the two must not bring the process down through the other.
     this.#greeted.promise.catch(() => {});
     this.#launched.promise.catch(() => {});
@@ -191,6 +226,11 @@ class BrokerConnection implements Broker {
       closed = true;
       settle();
     });
+  }
+
+  /** Resolves when the pipes are there; rejects as `finished` does. */
+  async greeted(): Promise<void> {
+    await this.landlockAbi.catch(() => this.finished);
   }
 
   launch(spec: LaunchSpec): Promise<void> {
@@ -276,6 +316,10 @@ class BrokerConnection implements Broker {
     this.resize(0, 0);
   }
 
+  hold(screen: "screen" | "lines"): Promise<HoldAnswer> {
+    return this.#holds.hold(screen);
+  }
+
   #send(frame: Buffer): void {
     if (this.#control.writable) this.#control.write(frame);
   }
@@ -299,7 +343,7 @@ class BrokerConnection implements Broker {
     const payload = new PayloadReader(bytes);
     switch (kind) {
       case frameKinds.hello:
-        this.#greeted.resolve(payload.i32());
+        this.#greet(payload);
         return;
       case frameKinds.started:
         this.#launched.resolve();
@@ -333,7 +377,7 @@ class BrokerConnection implements Broker {
         this.#takeOutput(payload.bytes());
         return;
       default:
-        if (this.sessions.handle(kind, payload)) return;
+        if (this.sessions.handle(kind, payload) || this.#holds.handle(kind, payload)) return;
         throw new SallyportError("BROKER_PROTOCOL", `The broker sent a frame of unknown kind ${kind}`);
     }
   }
@@ -381,11 +425,22 @@ class BrokerConnection implements Broker {
     this.#launched.reject(this.#failure);
   }
 
+  /** The broker holds both ends of each pipe until the launch. */
+  #greet(payload: PayloadReader): void {
+    const landlockAbi = payload.i32();
+    if (payload.left > 0) {
+      const ends = openPipeEnds(this.pid, [payload.i32(), payload.i32(), payload.i32()]);
+      ({ stdin: this.stdin, stdout: this.stdout, stderr: this.stderr } = ends);
+    }
+    this.#greeted.resolve(landlockAbi);
+  }
+
   #settle(code: number | null, signal: string | null): void {
     const died = brokerDied(code, signal);
     for (const answer of this.#questions.values()) answer({ errno: 3 }); // ESRCH: the caller is gone
     this.#questions.clear();
     this.sessions.close();
+    this.#holds.close();
     this.#greeted.reject(died); // of no effect once it has told
     const failure = this.#failure ?? (this.#result === null ? died : null);
     if (failure !== null) {
@@ -421,8 +476,14 @@ export async function spawnBroker(
   return { child, control: child.stdio[3] as Socket }; // "pipe" makes a socket on this platform
 }
 
+const noStreams: [BrokerStdio, BrokerStdio, BrokerStdio] = ["ignore", "ignore", "ignore"];
+
 /** Starts a broker process. Throws as `spawnBroker()`. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { child, control } = await spawnBroker([], options.stdio ?? ["inherit", "inherit", "inherit"]);
-  return new BrokerConnection(child, control, options.handlers);
+  const { stdio = ["inherit", "inherit", "inherit"], handlers } = options;
+  const ownPipes = stdio === "pipes";
+  const { child, control } = await spawnBroker(ownPipes ? ["--pipes"] : [], ownPipes ? noStreams : stdio);
+  const broker = new BrokerConnection(child, control, handlers);
+  if (ownPipes) await broker.greeted();
+  return broker;
 }

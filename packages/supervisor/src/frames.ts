@@ -25,6 +25,9 @@ export const frameKinds = {
   program: 20,
   programOpened: 21,
   programTerminate: 22,
+  hold: 30,
+  show: 31,
+  letGo: 32,
   hello: 101,
   started: 102,
   exec: 103,
@@ -42,6 +45,8 @@ export const frameKinds = {
   programPipes: 130,
   programEvent: 131,
   programGone: 132,
+  held: 140,
+  typed: 141,
 } as const;
 
 export interface Frame {

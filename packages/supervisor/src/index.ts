@@ -1,6 +1,7 @@
 /** The public surface of @sallyport/supervisor: the one way to run a process and to end its whole tree. */
 export { startBroker } from "./broker.ts";
 export type { Broker, BrokerOptions } from "./broker.ts";
+export type { HeldTree, HoldAnswer } from "./held-tree.ts";
 export { hasBroker, startPlainProgram } from "./plain-program.ts";
 export type { PlainProgram, PlainProgramOptions } from "./plain-program.ts";
 export type { SendNext, SessionFiles, SessionProgram, WrapperSessions } from "./wrapper-sessions.ts";
@@ -11,6 +12,7 @@ export { signalName, signalNumber } from "./signals.ts";
 export { textFromBytes, textToBytes, textToDisplay } from "./text-bytes.ts";
 export { brokerPath, nativeBuildFolder } from "./native-paths.ts";
 export type {
+  Bounds,
   BrokerHandlers,
   ExecEndEvent,
   ExecEvent,

@@ -53,5 +53,5 @@ function writeLaunch(frame: FrameWriter, spec: LaunchSpec): FrameWriter {
     .texts(spec.env)
     .text(spec.cwd);
   writeWall(frame, spec.wall);
-  return frame.u32(spec.escalateSocket ?? 0);
+  return frame.u32(spec.escalateSocket ?? 0).text(spec.freezerCgroup ?? "");
 }

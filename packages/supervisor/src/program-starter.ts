@@ -1,14 +1,14 @@
 /** The starter, on Node's side: one process that starts many plain programs, each below a broker of its own (its keeper), so that
  *  a program costs this process a frame and not a spawn. `native/starter.c` has the drawing. */
 import type { ChildProcess } from "node:child_process";
-import { closeSync, constants as fsConstants, openSync } from "node:fs";
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import { spawnBroker } from "./broker.ts";
 import { brokerDied, launchFailed } from "./endings.ts";
 import { SallyportError } from "./errors.ts";
 import { FrameReader, FrameWriter, frameKinds } from "./frames.ts";
 import type { Frame } from "./frames.ts";
 import { programFrame } from "./launch-frame.ts";
+import { openPipeEnds } from "./pipe-ends.ts";
 import type { PlainProgram, PlainProgramOptions } from "./plain-program.ts";
 import { readProgramFrame } from "./program-frames.ts";
 import { signalName } from "./signals.ts";
@@ -189,31 +189,19 @@ class ProgramStarter {
     }
   }
 
-  /** Opened anew, our ends don't share the program's non-blocking flag. */
   #openPipes(id: number, program: RunningProgram | undefined, ends: readonly [number, number, number]): void {
-    const opened: number[] = [];
     try {
-      for (const [at, end] of ends.entries()) {
-        const access = at === 0 ? fsConstants.O_WRONLY : fsConstants.O_RDONLY;
-        opened.push(openSync(`/proc/${this.#child.pid}/fd/${end}`, access | fsConstants.O_NONBLOCK));
-      }
+      const opened = openPipeEnds(this.#child.pid, ends);
+      if (program === undefined) for (const end of Object.values(opened)) end.destroy();
+      else program.streams.resolve(opened);
     } catch (error) {
-      for (const fd of opened) closeSync(fd);
       if (program === undefined) throw error;
       const errno = -((error as NodeJS.ErrnoException).errno ?? 0); // openSync throws nothing else
       this.#terminate(id, 0);
       this.#fail(id, program, launchFailed("opening the program's pipes", errno));
-      opened.length = 0;
     } finally {
       this.#send(new FrameWriter(frameKinds.programOpened).u32(id).finish());
     }
-    const [stdin, stdout, stderr] = opened;
-    if (stdin === undefined || stdout === undefined || stderr === undefined) return;
-    program?.streams.resolve({
-      stdin: new Socket({ fd: stdin, readable: false, writable: true }),
-      stdout: new Socket({ fd: stdout, readable: true, writable: false }),
-      stderr: new Socket({ fd: stderr, readable: true, writable: false }),
-    });
   }
 
   #fail(id: number, program: RunningProgram, failure: SallyportError): void {

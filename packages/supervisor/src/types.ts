@@ -42,6 +42,8 @@ export interface ExecEvent {
   answeredAtMs: number | null;
   /** True below an escalated program: there "run" means "go on outside". */
   outside: boolean;
+  /** With `outside`: in a sandbox of its own, and there "run" means "go on inside that one". */
+  inBounds?: true;
   /** The path as the caller passed it. */
   file: Text;
   argv: Text[];
@@ -82,7 +84,13 @@ export type Verdict =
       cwd: Text;
       /** Paths that the escalated program may not read. */
       denyRead: string[];
+      /** A sandbox of its own instead of none; `denyRead` is then what its mounts hide, and `cwd` is looked up in it. What is left in
+       *  it when the program has ended is ended too. */
+      bounds?: Bounds;
     };
+
+/** As in `LaunchSpec`; it needs a pid namespace and a wall. */
+export type Bounds = Pick<LaunchSpec, "outerArgv"> & { wall: WallSpec };
 
 /** Landlock rights are the kernel's own bits (linux/landlock.h). The broker drops the bits that the kernel does not know. */
 export interface LandlockRule {
@@ -132,6 +140,8 @@ export interface LaunchSpec {
   cgroup: string | null;
   /** Folder of a pids cgroup (v1) made for this tree, where it is not the same as `cgroup`. */
   pidsCgroup: string | null;
+  /** Folder of a freezer cgroup (v1) made for this tree, where `cgroup` can't freeze it; left out: there is none. */
+  freezerCgroup?: string | null;
   /** Share the caller's terminal, and its foreground where the caller has that (guarded mode). */
   terminal: boolean;
   /** What Node changed for itself and the command shall have as the caller had it: the soft limit of open files (0: leave it)

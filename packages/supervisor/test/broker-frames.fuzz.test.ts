@@ -212,7 +212,7 @@ describe("frames that Node would never send", () => {
       /malformed launch specification\n$/,
     ],
     "a verdict that ends too early": [new FrameWriter(2).u32(1).finish(), /malformed verdict\n$/],
-    "a verdict of unknown kind": [new FrameWriter(2).u64(1).u8(4).finish(), /malformed verdict\n$/],
+    "a verdict of unknown kind": [new FrameWriter(2).u64(1).u8(5).finish(), /malformed verdict\n$/],
     "a question that ends too early": [new FrameWriter(5).u64(1).finish(), /malformed question\n$/],
     "a question with a NUL": [new FrameWriter(5).u64(1).u64(1).text("a\0b").finish(), /malformed question\n$/],
     "an acknowledgement that ends too early": [new FrameWriter(8).u8(1).finish(), /malformed frame of kind 8\n$/],
@@ -227,6 +227,13 @@ describe("frames that Node would never send", () => {
       /malformed answer for a wrapper\n$/,
     ],
     "a start that ends too early": [new FrameWriter(12).u64(1).u32(0).finish(), /malformed start\n$/],
+    "a hold that ends too early": [new FrameWriter(30).finish(), /malformed frame of kind 30\n$/],
+    "a text to show that ends too early": [new FrameWriter(31).u8(1).u32(1).finish(), /malformed frame of kind 31\n$/],
+    "a letting go that ends too early": [new FrameWriter(32).finish(), /malformed frame of kind 32\n$/],
+    "a second hold": [
+      Buffer.concat([new FrameWriter(30).u8(0).finish(), new FrameWriter(30).u8(0).finish()]),
+      /Node held the tree twice\n$/,
+    ],
     "a signal that ends too early": [new FrameWriter(3).u8(1).finish(), /malformed frame of kind 3\n$/],
   };
   for (const [name, [bytes, line]] of Object.entries(refusals)) {

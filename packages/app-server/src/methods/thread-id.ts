@@ -1,5 +1,5 @@
 /** Thread ids, matched exactly. */
-import type { ThreadSession } from "@sallyport/core";
+import type { ThreadSession, ThreadStore } from "@sallyport/core";
 import { RpcError, rpcCodes } from "../rpc-error.ts";
 import type { MethodContext } from "./method-context.ts";
 
@@ -10,6 +10,12 @@ export function checkThreadId(threadId: string): string {
   throw new RpcError(rpcCodes.invalidRequest, `invalid thread id: ${JSON.stringify(threadId)}, expected a UUID`, {
     path: "threadId",
   });
+}
+
+/** Where the thread is stored, if anywhere: one that is not to be kept is in another store, and only while it is loaded. */
+export async function storeOf(threadId: string, context: MethodContext): Promise<ThreadStore> {
+  const { threads, store } = await context.core();
+  return threads.find(threadId)?.store ?? store;
 }
 
 /** A loaded thread. */

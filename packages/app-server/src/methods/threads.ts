@@ -1,26 +1,12 @@
 /** thread/start, thread/resume, thread/read, thread/list. */
 import { toThread } from "@sallyport/core";
-import type {
-  OpenThreadOptions,
-  Page,
-  ThreadListQuery,
-  ThreadSession,
-  ThreadStore,
-  TurnListQuery,
-  TurnRecord,
-} from "@sallyport/core";
-import type {
-  ClientRequestParams,
-  Thread,
-  ThreadResumeResponse,
-  ThreadSource,
-  ThreadStartResponse,
-  Turn,
-} from "@sallyport/protocol";
+import type { ThreadListQuery, ThreadSession, TurnListQuery } from "@sallyport/core";
+import type { ClientRequestParams, ThreadResumeResponse, ThreadSource } from "@sallyport/protocol";
 import { isThreadNotFound } from "../not-found.ts";
 import { RpcError, rpcCodes } from "../rpc-error.ts";
 import type { MethodContext, MethodTable } from "./method-context.ts";
-import { checkThreadId } from "./thread-id.ts";
+import { checkThreadId, storeOf } from "./thread-id.ts";
+import { allTurns, newestFirst, openOptions, sessionFields } from "./thread-view.ts";
 import { withExecRuns } from "./turn-view.ts";
 
 type Started = Pick<MethodTable, "thread/start" | "thread/resume" | "thread/read" | "thread/list">;
@@ -34,7 +20,6 @@ const sortKeys = {
   // There are no sections: the order that stands nearest to what people left them in.
   section_position: "recencyAt",
 } as const;
-const newestFirst = { limit: 100, sortDirection: "desc", itemsView: "full" } as const;
 const newestOnly = { limit: 1, sortDirection: "desc", itemsView: "notLoaded" } as const;
 
 export const threadMethods: Started = {
@@ -57,13 +42,13 @@ export const threadMethods: Started = {
   },
 
   "thread/resume": async (params, context) => {
-    const { threads, store } = await context.core();
+    const { threads } = await context.core();
     const threadId = checkThreadId(params.threadId);
     const known = threads.find(threadId);
     const session = known ?? (await resume(threadId, params, context));
     const { connection, subscriptions } = context;
     const detach = subscriptions.attach(connection, session);
-    const { result, seq } = await resumed(session, params, context, store).catch((error: unknown) => {
+    const { result, seq } = await resumed(session, params, context).catch((error: unknown) => {
       detach();
       throw error;
     });
@@ -85,34 +70,20 @@ export const threadMethods: Started = {
     const stored = threads.find(threadId)?.thread ?? (await store.readThread(threadId));
     if (stored === null)
       throw new RpcError(rpcCodes.invalidRequest, `thread not found: ${threadId}`, { path: "threadId" });
-    const turns = params.includeTurns === true ? await allTurns(store, threadId, context) : [];
+    const turns =
+      params.includeTurns === true ? await allTurns(await storeOf(threadId, context), threadId, context) : [];
     return { result: { thread: toThread(stored, threads.statusOf(threadId), turns), readState: null } };
   },
 
   "thread/list": async (params, context) => {
     const { threads, store } = await context.core();
-    const page = await store.listThreads(listQuery(params));
+    const query = listQuery(params);
+    const none = { data: [], nextCursor: null, backwardsCursor: null };
+    const page = query === null ? none : await store.listThreads(query);
     const data = page.data.map((thread) => toThread(thread, threads.statusOf(thread.id)));
     return { result: { data, nextCursor: page.nextCursor, backwardsCursor: page.backwardsCursor, readStates: null } };
   },
 };
-
-function openOptions(
-  params: ClientRequestParams<"thread/start"> | ClientRequestParams<"thread/resume">,
-): OpenThreadOptions {
-  const { bypass_hook_trust: bypass, ...config } = params.config ?? {};
-  return {
-    model: params.model ?? null,
-    modelProvider: params.modelProvider ?? null,
-    cwd: params.cwd ?? null,
-    approvalPolicy: params.approvalPolicy ?? null,
-    sandbox: params.sandbox ?? null,
-    baseInstructions: params.baseInstructions ?? null,
-    developerInstructions: params.developerInstructions ?? null,
-    config,
-    bypassHookTrust: bypass === true,
-  };
-}
 
 async function resume(
   threadId: string,
@@ -128,34 +99,13 @@ async function resume(
   }
 }
 
-function sessionFields(session: ThreadSession, thread: Thread): ThreadStartResponse {
-  const { cwd, model, approvalPolicy, sandboxPolicy } = session.settings;
-  return {
-    thread,
-    model: model.model,
-    modelProvider: model.provider.id,
-    serviceTier: null,
-    disabledPluginIds: [],
-    cwd,
-    runtimeWorkspaceRoots: [cwd],
-    instructionSources: [],
-    approvalPolicy,
-    approvalsReviewer: "user",
-    sandbox: sandboxPolicy,
-    activePermissionProfile: null,
-    reasoningEffort: model.reasoningEffort,
-    multiAgentMode: "explicitRequestOnly",
-  };
-}
-
 /** `seq` is the newest event that the answer holds. */
 async function resumed(
   session: ThreadSession,
   params: ClientRequestParams<"thread/resume">,
   context: MethodContext,
-  store: ThreadStore,
 ): Promise<{ result: ThreadResumeResponse; seq: number }> {
-  const { id } = session;
+  const { id, store } = session;
   const asked = params.initialTurnsPage ?? null;
   const wantsAll = params.excludeTurns !== true;
   // Newest first: only the newest turn can change, so the pages after the snapshot are as old as it.
@@ -175,41 +125,26 @@ async function resumed(
   return { result, seq: snapshot.seq };
 }
 
-type TurnPage = Page<TurnRecord>;
 type FirstPage = NonNullable<ClientRequestParams<"thread/resume">["initialTurnsPage"]>;
 
 function pageQuery({ limit, sortDirection, itemsView }: FirstPage): TurnListQuery {
   return { limit: limit ?? null, sortDirection: sortDirection ?? null, itemsView: itemsView ?? null };
 }
 
-/** Oldest first. `first`: the page of the newest, where it was read already. */
-async function allTurns(
-  store: ThreadStore,
-  threadId: string,
-  context: MethodContext,
-  first: TurnPage | null = null,
-): Promise<Turn[]> {
-  const turns: TurnRecord[] = [];
-  let page = first ?? (await store.listTurns(threadId, newestFirst));
-  turns.push(...page.data);
-  while (page.nextCursor !== null) {
-    page = await store.listTurns(threadId, { ...newestFirst, cursor: page.nextCursor });
-    turns.push(...page.data);
-  }
-  return await withExecRuns(turns.reverse(), threadId, context);
-}
-
-function listQuery(params: ClientRequestParams<"thread/list">): ThreadListQuery {
+/** Null: nothing can be found. */
+function listQuery(params: ClientRequestParams<"thread/list">): ThreadListQuery | null {
   const { cursor, limit, sortDirection, sortKey, modelProviders, sourceKinds, archived, cwd, searchTerm } = params;
   const asked = sourceKinds ?? [];
+  const known = sources.filter((source) => asked.includes(source));
+  // No thread has a parent, and a kind that is not known here has no threads; to the store, an empty list means any.
+  if (params.parentThreadId != null || (asked.length > 0 && known.length === 0)) return null;
   return {
     cursor: cursor ?? null,
     limit: limit ?? null,
     sortDirection: sortDirection ?? null,
     sortKey: sortKeys[sortKey ?? "created_at"],
     modelProviders: modelProviders ?? [],
-    // A kind that is not known here has no threads; asking only for such gives none, not all.
-    sources: asked.length === 0 ? interactiveSources : sources.filter((source) => asked.includes(source)),
+    sources: asked.length === 0 ? interactiveSources : known,
     archived: archived === true,
     cwds: cwd == null ? [] : [cwd].flat(),
     ...(searchTerm == null || searchTerm === "" ? {} : { searchTerm }),

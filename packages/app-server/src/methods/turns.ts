@@ -1,4 +1,4 @@
-/** turn/start, turn/interrupt. */
+/** turn/start, turn/steer, turn/interrupt. */
 import type { ThreadSession } from "@sallyport/core";
 import type { ClientRequestParams, Turn } from "@sallyport/protocol";
 import { RpcError, rpcCodes } from "../rpc-error.ts";
@@ -7,11 +7,27 @@ import { requireSession } from "./thread-id.ts";
 
 const maxInputCharacters = 1_048_576;
 
-export const turnMethods: Pick<MethodTable, "turn/start" | "turn/interrupt"> = {
+export const turnMethods: Pick<MethodTable, "turn/start" | "turn/steer" | "turn/interrupt"> = {
   "turn/start": async (params, context) => {
     const session = await requireSession(params.threadId, context);
     refuseLongInput(params.input);
     return { result: { turn: steered(session, params) ?? (await started(session, params)) } };
+  },
+
+  "turn/steer": async (params, context) => {
+    const session = await requireSession(params.threadId, context);
+    refuseLongInput(params.input);
+    refuseUnsteerable(session);
+    const active = session.steerableTurnId;
+    if (active === null) throw new RpcError(rpcCodes.invalidRequest, "no active turn to steer");
+    if (active !== params.expectedTurnId) {
+      const message = `expected active turn id \`${params.expectedTurnId}\` but found \`${active}\``;
+      throw new RpcError(rpcCodes.invalidRequest, message, { path: "expectedTurnId" });
+    }
+    if (params.input.length === 0)
+      throw new RpcError(rpcCodes.invalidRequest, "input must not be empty", { path: "input" });
+    session.steerTurn(active, params.input, params.clientUserMessageId ?? null);
+    return { result: { turnId: active } };
   },
 
   "turn/interrupt": async (params, context) => {
@@ -40,7 +56,8 @@ async function started(session: ThreadSession, params: ClientRequestParams<"turn
 
 /** More input for the turn that runs: the answer is that turn. */
 function steered(session: ThreadSession, params: ClientRequestParams<"turn/start">): Turn | null {
-  const id = session.activeTurnId;
+  refuseUnsteerable(session);
+  const id = session.steerableTurnId;
   if (id === null) return null;
   session.steerTurn(id, params.input, params.clientUserMessageId ?? null);
   return {
@@ -55,6 +72,14 @@ function steered(session: ThreadSession, params: ClientRequestParams<"turn/start
     durationMs: null,
     hookRuns: [],
   };
+}
+
+/** In the peer's form: its clients keep the words and send them again later. */
+function refuseUnsteerable({ unsteerable: turnKind }: ThreadSession): void {
+  if (turnKind === null) return;
+  const message = `cannot steer a ${turnKind} turn`;
+  const codexErrorInfo = { activeTurnNotSteerable: { turnKind } };
+  throw new RpcError(rpcCodes.invalidRequest, message, { message, codexErrorInfo, additionalDetails: null });
 }
 
 function refuseLongInput(input: ClientRequestParams<"turn/start">["input"]): void {

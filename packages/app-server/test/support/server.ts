@@ -9,6 +9,7 @@ import type { ClientRequestMethod, Thread, Turn } from "@sallyport/protocol";
 import { AppServer } from "../../src/app-server.ts";
 import type { Connection } from "../../src/connection.ts";
 import { readMessage } from "../../src/message.ts";
+import { peerSchemas } from "./peer-schemas.ts";
 
 /** As `JSON.parse()` gives it: each test knows the shape that it asked for; the schemas were held against it before. */
 export type Parsed = ReturnType<typeof JSON.parse>;
@@ -48,13 +49,14 @@ export class ServerPlace {
     return `scripted:${file}`;
   }
 
-  server(): AppServer {
+  server({ unloadAfterMs = 60_000 }: { unloadAfterMs?: number } = {}): AppServer {
     const server = new AppServer({
       home: this.home,
       checkHome: () => Promise.resolve(),
       cwd: this.project,
       env: process.env,
       version: "0.0.0-test",
+      unloadAfterMs,
       log: () => {},
     });
     this.#servers.push(server);
@@ -69,11 +71,13 @@ export class TestClient {
   readonly #wakes = new Set<() => void>();
   #lastId = 0;
 
-  constructor(server: AppServer) {
+  /** `onMessage` is called while the server tells of it: what it does comes before anything else happens. */
+  constructor(server: AppServer, onMessage: (message: Message) => void = () => {}) {
     this.connection = server.connect((text) => {
       const message = JSON.parse(text) as Message;
       this.#check(message);
       this.messages.push(message);
+      onMessage(message);
       for (const wake of this.#wakes) wake();
     });
   }
@@ -151,6 +155,8 @@ export class TestClient {
 
   #check(message: Message): void {
     const { id, method, params, result, error } = message;
+    const asked = method === undefined && id !== undefined ? this.#methods.get(id) : undefined;
+    assert.equal(peersObjection(message, asked), null);
     if (id === undefined) {
       assert.ok(method !== undefined && Object.hasOwn(serverNotifications, method), `unknown notification ${method}`);
       serverNotifications[method as keyof typeof serverNotifications].parse(params);
@@ -159,8 +165,16 @@ export class TestClient {
       assert.ok(Object.hasOwn(serverRequests, method), `unknown request ${method}`);
       serverRequests[method as keyof typeof serverRequests].params.parse(params);
     } else if (error === undefined) {
-      const asked = this.#methods.get(id);
       if (asked !== undefined) clientRequests[asked as ClientRequestMethod].result.parse(result);
     }
   }
+}
+
+const peer = peerSchemas();
+
+/** What the peer's own schema says against a message of the server, where the peer is installed. */
+function peersObjection({ id, method, params, result, error }: Message, asked: string | undefined): string | null {
+  if (peer === null) return null;
+  if (method === undefined) return asked === undefined || error !== undefined ? null : peer.result(asked, result);
+  return id === undefined ? peer.notification({ method, params }) : peer.request({ id, method, params });
 }

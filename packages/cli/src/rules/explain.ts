@@ -1,10 +1,16 @@
-/** `sallyport rules explain -- CMD...`: what would be decided about a program here, and by which rules. */
+/** `sallyport rules explain -- CMD...`: what would be decided about a program here, and by what. */
+import { explainEvent } from "@sallyport/hooks";
+import type { ExplainedHook } from "@sallyport/hooks";
 import { patternText } from "@sallyport/exec-policy";
-import { explainExec, readEnvironment } from "@sallyport/shell-escalation";
+import { openApprovals } from "@sallyport/rules-store";
+import { explainExec, locateHome, readEnvironment } from "@sallyport/shell-escalation";
 import type { Explanation } from "@sallyport/shell-escalation";
 import { textToDisplay } from "@sallyport/supervisor";
 import { displayText } from "../display-text.ts";
-import { lookOf, paint, write } from "../terminal.ts";
+import { loadHooks } from "../hooks-place.ts";
+import { complain, lookOf, paint, write } from "../terminal.ts";
+import { approvalText } from "./approval-text.ts";
+import { readDefaultDecision } from "./default-decision.ts";
 import { sourceOf } from "./list.ts";
 import { readRules } from "./rule-files.ts";
 
@@ -14,37 +20,61 @@ export interface ExplainCommand {
   argv: readonly string[];
 }
 
+type Outcome = "run" | "escalate" | "deny" | "ask";
+
 const meanings = {
   run: "it runs inside the sandbox",
   escalate: "it runs outside the sandbox",
   deny: "it does not start",
 } as const;
+const styles = { run: "green", escalate: "yellow", deny: "red", ask: "cyan" } as const;
+const wall = "as sallyport run has it by default: this folder and a private /tmp can be written from inside";
 
 export async function runExplain({ rules: files, json, argv }: ExplainCommand): Promise<number> {
   const ruleSet = readRules(files, { only: false });
-  const found = await explainExec({ ruleSet, argv, env: readEnvironment(), cwd: process.cwd() });
-  write(json ? `${JSON.stringify(jsonOf(found))}\n` : textOf(found), 1);
+  const home = locateHome(process.env["SALLYPORT_HOME"]);
+  const cwd = process.cwd();
+  const approvals = openApprovals({ home, onWarning: complain, countsUses: false });
+  const defaultDecision = await readDefaultDecision(home, cwd);
+  const found = await explainExec({ ruleSet, argv, env: readEnvironment(), cwd, approvals, defaultDecision });
+  const program = found.files[0] ?? argv[0] ?? "";
+  const { hooks } = explainEvent(loadHooks({}).found.handlers, "PreExec", {
+    input: { file: program, argv: [...argv], workdir: cwd },
+  });
+  write(json ? `${JSON.stringify(jsonOf(found, hooks))}\n` : textOf(found, hooks), 1);
   return 0;
 }
 
-function jsonOf({ files, decision, opinions }: Explanation): object {
+function outcomeOf({ decision, question }: Explanation): Outcome {
+  return question === null ? decision.verdict.kind : "ask";
+}
+
+function jsonOf(found: Explanation, hooks: readonly ExplainedHook[]): object {
+  const { files, decision, opinions, question } = found;
   return {
     files,
-    decision: decision.verdict.kind,
-    reason: decision.reason,
+    decision: outcomeOf(found),
+    reason: question === null ? decision.reason : { kind: decision.reason.kind, text: question.reason },
+    ...(question === null ? {} : { afterYes: decision.verdict.kind, proposals: question.proposals }),
     droppedEnv: decision.droppedEnv ?? [],
     rules: opinions.map(({ rule, counts, why }) => ({ counts, why, rule })),
+    hooks: hooks.map(({ handler, runs, why }) => ({ key: handler.key, matcher: handler.matcherText, runs, why })),
+    wall,
   };
 }
 
-function textOf({ files, decision, opinions }: Explanation): string {
+function textOf(found: Explanation, hooks: readonly ExplainedHook[]): string {
+  const { files, decision, opinions, question } = found;
   const look = lookOf(process.stdout, process.env);
+  const outcome = outcomeOf(found);
   const { kind } = decision.verdict;
-  const style = kind === "deny" ? "red" : kind === "escalate" ? "yellow" : "green";
   const shown = files.map((file) => displayText(textToDisplay(file)));
+  const meaning = question === null ? meanings[kind] : `a person is asked; after a yes ${meanings[kind]}`;
   const lines = [
-    `${paint(kind, style, look)}: ${meanings[kind]}`,
-    `  because  ${displayText(decision.reason.text)}`,
+    `${paint(outcome, styles[outcome], look)}: ${meaning}`,
+    `  because  ${displayText(question?.reason ?? decision.reason.text)}`,
+    ...(question === null ? [] : [`  yes      ${displayText(decision.reason.text)}`]),
+    ...(question?.proposals ?? []).map((proposal) => `  always   ${approvalText(proposal)}`),
     `  program  ${shown.join(", run by ")}`,
     ...opinions.map(({ rule, counts, why }) => {
       const said = `${rule.decision} ${displayText(patternText(rule))}`;
@@ -52,10 +82,20 @@ function textOf({ files, decision, opinions }: Explanation): string {
       return `  rule     ${said} ${verdict} (${sourceOf(rule)})`;
     }),
     ...(opinions.length === 0 ? ["  rule     none is about this program"] : []),
+    ...hookLines(outcome, hooks),
     ...(decision.droppedEnv === undefined || decision.droppedEnv.length === 0
       ? []
       : [`  left behind  ${displayText(decision.droppedEnv.map(textToDisplay).join(" "))}`]),
-    "  wall     as sallyport run has it by default: this folder and a private /tmp can be written from inside",
+    `  wall     ${wall}`,
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function hookLines(outcome: Outcome, hooks: readonly ExplainedHook[]): string[] {
+  if (hooks.length === 0) return ["  hook     no PreExec hook is configured"];
+  if (outcome === "deny") return ["  hook     none is asked: it is denied already"];
+  return hooks.map(({ handler, runs, why }) => {
+    const verdict = runs === "no" ? "is not asked" : "is asked, and may tighten this";
+    return `  hook     ${displayText(handler.key)} ${verdict}: ${displayText(why)}`;
+  });
 }

@@ -1,9 +1,13 @@
-/** `sallyport rules list`: every rule, what it says and where it comes from. */
+/** `sallyport rules list`: every rule and every kept approval, what it says and where it comes from. */
+import { readFileSync } from "node:fs";
 import { isExpired, patternText } from "@sallyport/exec-policy";
-import type { StoredRule } from "@sallyport/rules-store";
+import { readApprovals, readNote, readUses } from "@sallyport/rules-store";
+import type { ApprovalRecord, ApprovalUse, StoredRule } from "@sallyport/rules-store";
+import { locateHome } from "@sallyport/shell-escalation";
 import { displayText } from "../display-text.ts";
 import { lookOf, paint, write } from "../terminal.ts";
-import type { Style } from "../terminal.ts";
+import type { Look, Style } from "../terminal.ts";
+import { approvalText } from "./approval-text.ts";
 import { readRules } from "./rule-files.ts";
 
 export interface ListOptions {
@@ -17,27 +21,79 @@ const decisionStyles: Record<StoredRule["decision"], Style> = {
   forbidden: "red",
 };
 const decisionWidth = "forbidden".length;
+const indent: string = " ".repeat(decisionWidth + 1);
+
+interface Addition {
+  addedAt: string;
+  by: string;
+}
 
 export function runList(options: ListOptions): number {
   const { rules, files } = readRules(options.rules, { only: false });
+  const home = locateHome(process.env["SALLYPORT_HOME"]);
+  const approvals = readApprovals(home);
+  const uses = readUses(home);
+  const additionOf = additionReader();
   if (options.json) {
-    write(`${JSON.stringify({ rules, files: files.map(({ path, origin }) => ({ path, origin })) })}\n`, 1);
+    const listed = {
+      rules: rules.map((rule) => ({ ...rule, added: additionOf(rule) })),
+      files: files.map(({ path, origin }) => ({ path, origin })),
+      approvals: approvals.map((approval) => ({
+        ...approval,
+        hits: uses.get(approval.id)?.hits ?? 0,
+        lastUsedAt: uses.get(approval.id)?.lastUsedAt ?? null,
+      })),
+    };
+    write(`${JSON.stringify(listed)}\n`, 1);
     return 0;
   }
   const look = lookOf(process.stdout, process.env);
-  const lines = rules.map((rule) => {
-    const decision = paint(rule.decision.padEnd(decisionWidth), decisionStyles[rule.decision], look);
-    const pattern = displayText(patternText(rule));
-    const notes = notesOf(rule).map((note) => `, ${displayText(note)}`);
-    const reason =
-      rule.justification === undefined
-        ? ""
-        : `\n${" ".repeat(decisionWidth + 1)}${displayText(rule.justification.trim())}`;
-    return `${decision} ${pattern}${notes.join("")}  ${paint(sourceOf(rule), "dim", look)}${reason}`;
-  });
-  const text = lines.length === 0 ? "No rules." : lines.join("\n");
-  write(`${text}\n`, 1);
+  const lines = [
+    ...rules.map((rule) => ruleLine(rule, additionOf(rule), look)),
+    ...approvals.map((approval) => approvalLine(approval, uses.get(approval.id), look)),
+  ];
+  write(`${lines.length === 0 ? "No rules." : lines.join("\n")}\n`, 1);
   return 0;
+}
+
+function ruleLine(rule: StoredRule, added: Addition | null, look: Look): string {
+  const decision = paint(rule.decision.padEnd(decisionWidth), decisionStyles[rule.decision], look);
+  const notes = notesOf(rule).map((note) => `, ${displayText(note)}`);
+  const by = added === null ? "" : `, added ${displayText(`${added.addedAt} by ${added.by}`)}`;
+  const head = `${decision} ${displayText(patternText(rule))}${notes.join("")}`;
+  const reason = rule.justification === undefined ? [] : [displayText(rule.justification.trim())];
+  return [`${head}  ${paint(`${sourceOf(rule)}${by}`, "dim", look)}`, ...reason].join(`\n${indent}`);
+}
+
+function approvalLine(approval: ApprovalRecord, use: ApprovalUse | undefined, look: Look): string {
+  const { id, addedAt, expires, origin } = approval;
+  const thread = origin.threadId === undefined ? "" : `, thread ${origin.threadId}`;
+  const isOver = expires !== null && Date.now() >= Date.parse(`${expires}T00:00:00Z`);
+  const until = expires === null ? "" : `, ${isOver ? "EXPIRED" : "until"} ${expires}`;
+  const source = `approval ${id}, ${addedAt.slice(0, 10) || "some day"} by ${origin.by || "somebody"}${thread}${until}`;
+  const used = use === undefined ? "not used yet" : `used ${use.hits} times, last ${use.lastUsedAt}`;
+  return [
+    `${paint("approved".padEnd(decisionWidth), "green", look)} ${approvalText(approval)}`,
+    paint(`${displayText(source)}; ${displayText(used)}`, "dim", look),
+    ...(origin.for === "" ? [] : [displayText(`asked because: ${origin.for}`)]),
+  ].join(`\n${indent}`);
+}
+
+/** Reads the notes that `sallyport rules add` leaves above its rules. */
+function additionReader(): (rule: StoredRule) => Addition | null {
+  const lines = new Map<string, readonly string[]>();
+  return ({ at }) => {
+    if (!lines.has(at.file)) lines.set(at.file, linesOf(at.file));
+    return readNote(lines.get(at.file)?.[at.line - 2] ?? "");
+  };
+}
+
+function linesOf(path: string): readonly string[] {
+  try {
+    return readFileSync(path, "utf8").split("\n");
+  } catch {
+    return []; // gone since it was read: then nobody knows
+  }
 }
 
 /** `user FILE:LINE`. */

@@ -1,5 +1,6 @@
 /** `sallyport rules`: its commands, with their help. */
 import type { Text } from "@sallyport/protocol";
+import type { NewRule } from "@sallyport/rules-store";
 import type { Command } from "commander";
 import { write } from "../terminal.ts";
 import { runCheck } from "./check.ts";
@@ -14,12 +15,31 @@ Examples:
   $ sallyport rules check --pretty --as-exec -- ./deploy.sh`;
 
 const listHelp = `
+Behind the rules: what a person has said yes to for good, with its id, why it was asked, and how often it has answered since.
+
 Examples:
   $ sallyport rules list
   $ sallyport rules list --json`;
 
+const addHelp = `
+The words are the program and its first arguments. The rule is checked first, and written behind what is in the file.
+How a rule is meant: docs/rules.md.
+
+Examples:
+  $ sallyport rules add git status
+  $ sallyport rules add --decision forbidden --justification 'pushing is for people' -- git push
+  $ sallyport rules add --exact --expires 2027-01-31 -- make deploy --dry-run`;
+
+const revokeHelp = `
+Takes back what was approved for good; it counts at the next program, in sessions that run too. ID: as rules list prints it, or its end.
+
+Examples:
+  $ sallyport rules revoke 4f1c2b
+  $ sallyport rules revoke -- git push origin
+  $ sallyport rules revoke --all`;
+
 const explainHelp = `
-Nothing is run. The answer is that of sallyport run with its default options in this folder.
+Nothing is run. The answer is that of sallyport run with its default options in this folder, before PreExec hooks are asked.
 
 Examples:
   $ sallyport rules explain -- git push
@@ -37,7 +57,15 @@ Examples:
 const rulesHelp = `
 Examples:
   $ sallyport rules list
-  $ sallyport rules explain -- git push`;
+  $ sallyport rules explain -- git push
+  $ sallyport rules add --decision prompt -- git push`;
+
+/** As commander names them. */
+interface AddOptions extends Omit<NewRule, "pattern" | "decision"> {
+  decision: string;
+  file: string;
+  json?: boolean;
+}
 
 type Configure = (command: Command) => Command;
 
@@ -48,7 +76,7 @@ export async function tryCheck(words: readonly Text[]): Promise<number | null> {
 
 export function addRulesCommand(program: Command, configure: Configure, finish: (status: number) => void): void {
   const rules = configure(program.command("rules"))
-    .description("check, list, explain and test the rules")
+    .description("check, list, explain, test and add rules; revoke approvals")
     .helpCommand(false)
     .addHelpText("after", rulesHelp);
   rules.action(() => {
@@ -65,13 +93,47 @@ export function addRulesCommand(program: Command, configure: Configure, finish: 
     .argument("[words...]")
     .addHelpText("after", checkHelp);
   configure(rules.command("list"))
-    .description("every rule, and where it comes from")
+    .description("every rule and every kept approval, and where it comes from")
     .option("-r, --rules <FILE>", "rules besides the discovered ones; repeat for more", collect, [])
     .option("--json", "print the rules as JSON")
     .addHelpText("after", listHelp)
     .action(async (options: { rules: string[]; json?: boolean }) => {
       const { runList } = await import("./list.ts");
       finish(runList({ rules: options.rules, json: options.json === true }));
+    });
+  configure(rules.command("add"))
+    .description("add a rule to a file of the home")
+    .usage("[options] [--] PATTERN...")
+    .option("--decision <DECISION>", "allow, prompt or forbidden", "allow")
+    .option("--justification <TEXT>", "shown to whoever is refused or asked")
+    .option("--exact", "the command ends where the pattern ends")
+    .option("--escalate", "a launcher may leave the sandbox")
+    .option("--env <NAME>", "a variable that it gets outside; repeat for more", collect, [])
+    .option("--expires <DAY>", "over from this day on, such as 2027-01-31")
+    .option("--under <FOLDER>", "only programs below this folder")
+    .option("--sha256 <HASH>", "only programs with this content")
+    .option("--match <COMMAND>", "an example that it must match; repeat for more", collect, [])
+    .option("--not-match <COMMAND>", "one that it must not match; repeat for more", collect, [])
+    .option("--file <NAME>", "the file rules/NAME.rules of the home", "default")
+    .option("--json", "print what was written as JSON")
+    .argument("<pattern...>")
+    .passThroughOptions()
+    .addHelpText("after", addHelp)
+    .action(async (pattern: string[], { decision, file, json, ...conditions }: AddOptions) => {
+      const { runAdd } = await import("./add.ts");
+      finish(runAdd({ pattern, decision, file, json: json === true, conditions }));
+    });
+  configure(rules.command("revoke"))
+    .description("take back what was approved for good")
+    .usage("[options] ID | [--] PATTERN... | --all")
+    .option("--all", "everything")
+    .option("--json", "print what was revoked as JSON")
+    .argument("[words...]")
+    .passThroughOptions()
+    .addHelpText("after", revokeHelp)
+    .action(async (words: string[], { all, json }: { all?: boolean; json?: boolean }) => {
+      const { runRevoke } = await import("./revoke.ts");
+      finish(runRevoke({ words, all: all === true, json: json === true }));
     });
   configure(rules.command("explain"))
     .description("what would be decided about a program, and why")

@@ -7,6 +7,7 @@ import type {
   CommandExecutionItem,
   FileChangeItem,
   HookRunSummary,
+  McpToolCallItem,
   ServerNotification,
   ThreadItem,
   TokenUsageBreakdown,
@@ -29,6 +30,7 @@ interface Usage {
   reasoning_output_tokens: number;
 }
 
+type McpContent = NonNullable<McpToolCallItem["result"]>["content"];
 type ItemStatus = "in_progress" | "completed" | "failed";
 
 export type ExecItem =
@@ -42,6 +44,16 @@ export type ExecItem =
       status: ItemStatus;
     }
   | { id: string; type: "file_change"; changes: { path: string; kind: string }[]; status: ItemStatus }
+  | {
+      id: string;
+      type: "mcp_tool_call";
+      server: string;
+      tool: string;
+      arguments: unknown;
+      result: { content: McpContent; structured_content: unknown } | null;
+      error: { message: string } | null;
+      status: ItemStatus;
+    }
   | { id: string; type: "todo_list"; items: { text: string; completed: boolean }[] }
   | { id: string; type: "error"; message: string };
 
@@ -114,6 +126,7 @@ export class ExecEventWriter {
   #itemStarted(item: ThreadItem): void {
     if (item.type === "commandExecution") this.#emit({ type: "item.started", item: this.#command(item) });
     else if (item.type === "fileChange") this.#emit({ type: "item.started", item: this.#fileChange(item) });
+    else if (item.type === "mcpToolCall") this.#emit({ type: "item.started", item: this.#mcpToolCall(item) });
   }
 
   #itemCompleted(item: ThreadItem): void {
@@ -125,6 +138,7 @@ export class ExecEventWriter {
     if (item.type === "agentMessage") return { id: this.#idOf(item.id), type: "agent_message", text: item.text };
     if (item.type === "reasoning") return { id: this.#idOf(item.id), type: "reasoning", text: item.summary.join("\n") };
     if (item.type === "commandExecution") return this.#command(item);
+    if (item.type === "mcpToolCall") return this.#mcpToolCall(item);
     return item.type === "fileChange" ? this.#fileChange(item) : null;
   }
 
@@ -142,6 +156,13 @@ export class ExecEventWriter {
   #fileChange(item: FileChangeItem): ExecItem {
     const changes = item.changes.map(({ path, kind }) => ({ path, kind: kind.type }));
     return { id: this.#idOf(item.id), type: "file_change", changes, status: statusNames[item.status] };
+  }
+
+  #mcpToolCall({ id, server, tool, arguments: args, result, error, status }: McpToolCallItem): ExecItem {
+    const shown =
+      result === null ? null : { content: result.content, structured_content: result.structuredContent ?? null };
+    const fields = { server, tool, arguments: args, result: shown, error, status: statusNames[status] };
+    return { id: this.#idOf(id), type: "mcp_tool_call", ...fields };
   }
 
   #planUpdated(plan: readonly TurnPlanStep[]): void {

@@ -44,6 +44,8 @@ function completedLines(item: ThreadItem, look: Look): string[] {
     return item.changes.map(({ path, kind }) =>
       paint(`${kind.type} ${displayText(path)}: ${item.status}`, "bold", look),
     );
+  if (item.type === "mcpToolCall")
+    return [paint(`${displayText(`${item.server}: ${item.tool}`)}: ${item.status}`, "bold", look)];
   if (item.type === "reasoning")
     return item.summary.flatMap((text) => text.split("\n")).map((line) => paint(displayText(line), "dim", look));
   return [];

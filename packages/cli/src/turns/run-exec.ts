@@ -78,9 +78,11 @@ async function runTurn(
   if (signals.received !== null && session.activeTurnId === id) session.interrupt(id);
   const turn = await watch.turnCompleted;
   const failure = failureOf(turn);
-  watch.end(failure, turn);
+  const isTerminated = signals.received === "SIGTERM";
+  // Who ends an exec with SIGTERM knows why the events stop: the peer's SDK takes turn.failed for a failure of the model.
+  if (!isTerminated || !options.json) watch.end(failure, turn);
   if (options.outputLastMessage !== null) writeFileSync(options.outputLastMessage, watch.lastMessage());
-  if (signals.received === "SIGTERM") return signalStatusBase + terminateSignal;
+  if (isTerminated) return signalStatusBase + terminateSignal;
   return failure === null ? 0 : turnFailedStatus;
 }
 
@@ -101,6 +103,7 @@ async function openSession(
     ...open,
     cwd: cwd ?? process.cwd(),
     source: "exec",
+    needsModel: true,
     ephemeral: options.ephemeral,
     threadSource: options.threadSource,
     originator: process.env["CODEX_INTERNAL_ORIGINATOR_OVERRIDE"] ?? "sallyport_exec",

@@ -36,6 +36,11 @@ function showItem(item: ThreadItem, execRuns: readonly ExecRun[]): string[] {
   if (item.type === "reasoning") return item.summary.map((text) => `  thought: ${displayText(text)}`);
   if (item.type === "fileChange")
     return item.changes.map(({ path, kind }) => `  ${kind.type} ${displayText(path)}: ${item.status}`);
+  if (item.type === "mcpToolCall") {
+    const error = item.error === null ? [] : [`    | ${displayText(item.error.message)}`];
+    return [`  ${displayText(`${item.server}: ${item.tool}`)}: ${item.status}`, ...error];
+  }
+  if (item.type === "contextCompaction") return ["  the conversation so far was summarised"];
   const lines = (item.aggregatedOutput ?? "").trimEnd().split("\n").slice(0, shownOutputLines);
   return [
     `  $ ${displayText(item.command)}: ${item.status}, exit ${item.exitCode ?? "unknown"}`,

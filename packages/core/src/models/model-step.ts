@@ -8,7 +8,7 @@
  *                   v
  *                message for the history, tool calls, usage  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { JSONSchema7, LanguageModelV4CallOptions } from "@ai-sdk/provider";
+import type { LanguageModelV4CallOptions } from "@ai-sdk/provider";
 import type { TurnError } from "@sallyport/protocol";
 import { StepAnswer } from "./step-answer.ts";
 import type { ModelStep } from "./step-answer.ts";
@@ -105,7 +105,7 @@ async function tryOnce(model: Model, options: StepOptions, answer: StepAnswer): 
 function responseFormat(schema: unknown): { responseFormat?: LanguageModelV4CallOptions["responseFormat"] & {} } {
   if (schema === null || schema === undefined) return {};
   // The peer's name, so that caches and logs at the provider look alike. A wrong schema is the provider's to refuse.
-  return { responseFormat: { type: "json", name: "codex_output_schema", schema: schema as JSONSchema7 } };
+  return { responseFormat: { type: "json", name: "codex_output_schema", schema } };
 }
 
 class SilenceLimit {

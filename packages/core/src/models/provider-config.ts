@@ -64,15 +64,20 @@ export function readModelSettings(
   };
 }
 
-/** Every variable that a configured provider takes a key from: commands must not get these. */
+/** Every variable that a configured provider or MCP server takes a key from: commands must not get these. */
 export function secretVariables(config: ConfigTable): string[] {
   const configured = Object.values(readTable(config, "model_providers", "") ?? {}).filter(isTable);
   const names = configured.flatMap((table) => [
     table["env_key"],
     ...Object.values(isTable(table["env_http_headers"]) ? table["env_http_headers"] : {}),
   ]);
+  const servers = Object.values(readTable(config, "mcp_servers", "") ?? {}).filter(isTable);
+  const tokens = servers.flatMap((table) => [
+    table["bearer_token_env_var"],
+    ...Object.values(isTable(table["env_http_headers"]) ? table["env_http_headers"] : {}),
+  ]);
   const usual = [...Object.values(known).map(({ envKey }) => envKey), "CODEX_API_KEY"];
-  return [...names, ...usual].filter((name) => typeof name === "string");
+  return [...names, ...tokens, ...usual].filter((name) => typeof name === "string");
 }
 
 function scriptedProvider(): ProviderSettings {

@@ -4,14 +4,18 @@
  *      remembered? -> yes
  *      PermissionRequest hooks -> allow, deny
  *      policy "never", nobody there -> no
- *      clients -> accept | acceptForSession | decline | cancel */
+ *      clients -> accept | acceptForSession | acceptWithExecpolicyAmendment | decline | cancel */
+import { isDeepStrictEqual } from "node:util";
 import type {
+  CommandApprovalDecision,
   CommandApprovalParams,
   FileChangeApprovalParams,
+  McpServerElicitationParams,
   RequestId,
   ServerNotification,
   ThreadActiveFlag,
 } from "@sallyport/protocol";
+import type { ApprovalKeep, ApprovalProposal } from "@sallyport/rules-store";
 import { SallyportError } from "@sallyport/supervisor";
 import type { ThreadLog } from "./thread-log.ts";
 
@@ -19,22 +23,32 @@ const limitMs = 300_000;
 
 export type ApprovalQuestion =
   | { method: "item/commandExecution/requestApproval"; params: CommandApprovalParams }
-  | { method: "item/fileChange/requestApproval"; params: FileChangeApprovalParams };
+  | { method: "item/fileChange/requestApproval"; params: FileChangeApprovalParams }
+  | { method: "mcpServer/elicitation/request"; params: McpServerElicitationParams };
 
 /** A question of the server that waits for an answer. */
 export type ApprovalRequest = ApprovalQuestion & { requestId: RequestId };
 
-export type ApprovalDecision = "accept" | "acceptForSession" | "decline" | "cancel";
+/** As clients send it: a yes can also name the proposal that it shall be kept for. */
+export type ApprovalDecision = CommandApprovalDecision;
 
 /** `reason` completes "refused: ...", and is for the model and the record. */
 export type ApprovalResult =
-  | { kind: "allow"; by: string }
+  | { kind: "allow"; by: string; keep?: ApprovalKeep }
   | { kind: "deny"; reason: string; decision: "decline" | "cancel" | "timeout" | "withdrawn" };
+
+/** What a yes may hold for beyond this once. */
+export interface ApprovalScope {
+  /** What acceptForSession holds for; null: the book of approvals remembers it. */
+  rememberAs: string | null;
+  /** What a yes may be kept for, the narrowest first. */
+  proposals: readonly ApprovalProposal[];
+}
 
 interface Pending {
   request: ApprovalRequest;
   settle(result: ApprovalResult): void;
-  rememberAs: string;
+  scope: ApprovalScope;
 }
 
 export interface ApprovalsOptions {
@@ -65,15 +79,15 @@ export class Approvals {
     return () => this.#listeners.delete(listener);
   }
 
-  isRemembered(rememberAs: string): boolean {
-    return this.#remembered.has(rememberAs);
+  isRemembered({ rememberAs }: ApprovalScope): boolean {
+    return rememberAs !== null && this.#remembered.has(rememberAs);
   }
 
-  /** `rememberAs` is what acceptForSession holds for. Aborting `signal` takes the question back. */
-  async ask(question: ApprovalQuestion, rememberAs: string, signal: AbortSignal): Promise<ApprovalResult> {
+  /** Aborting `signal` takes the question back. */
+  async ask(question: ApprovalQuestion, scope: ApprovalScope, signal: AbortSignal): Promise<ApprovalResult> {
     const { promise, resolve } = Promise.withResolvers<ApprovalResult>();
     const requestId = this.#options.nextRequestId();
-    const pending: Pending = { request: { ...question, requestId }, settle: resolve, rememberAs };
+    const pending: Pending = { request: { ...question, requestId }, settle: resolve, scope };
     const onAbort = (): void =>
       resolve({ kind: "deny", reason: "the answer is not needed any more", decision: "withdrawn" });
     const timer = setTimeout(() => {
@@ -107,12 +121,20 @@ export class Approvals {
         { data: { requestId } },
       );
     }
-    if (decision === "acceptForSession") this.#remembered.add(pending.rememberAs);
-    pending.settle(
-      decision === "accept" || decision === "acceptForSession"
-        ? { kind: "allow", by: "the user" }
-        : { kind: "deny", reason: "rejected by the user", decision },
-    );
+    if (typeof decision === "object") {
+      const wanted = decision.acceptWithExecpolicyAmendment.execpolicy_amendment;
+      const proposal = pending.scope.proposals.find(({ pattern }) => isDeepStrictEqual([...pattern], [...wanted]));
+      // Fails closed because the client may be wrong, or talked into it: only what was proposed for this very program is kept.
+      if (proposal === undefined) this.fail(requestId, "what the client wants to keep was not proposed");
+      else pending.settle({ kind: "allow", by: "the user", keep: { scope: "always", proposal } });
+      return;
+    }
+    const { rememberAs } = pending.scope;
+    if (decision === "acceptForSession" && rememberAs !== null) this.#remembered.add(rememberAs);
+    if (decision === "accept") pending.settle({ kind: "allow", by: "the user" });
+    else if (decision === "acceptForSession")
+      pending.settle({ kind: "allow", by: "the user, for this session", keep: { scope: "session" } });
+    else pending.settle({ kind: "deny", reason: "rejected by the user", decision });
   }
 
   /** An answer that says neither yes nor no. */

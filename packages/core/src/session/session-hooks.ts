@@ -17,6 +17,7 @@ import type {
   HookRefusal,
   HookRun,
   HookSession,
+  McpToolCaller,
   ModuleHook,
 } from "@sallyport/hooks";
 import type { HookInputs } from "@sallyport/protocol";
@@ -85,7 +86,7 @@ export class SessionHooks {
   readonly #log: ThreadLog;
   readonly #around: () => HookSurroundings;
   readonly #runs = new Map<string, PlacedRun>();
-  readonly #startAbort = new AbortController();
+  #startAbort = new AbortController();
   #turnId: string | null = null;
   #lastTurnId: string | null = null;
   #contexts: HookContext[] = [];
@@ -100,6 +101,7 @@ export class SessionHooks {
       around: () => HookSurroundings;
       config: SessionConfig;
       lastTurnId: string | null;
+      callMcpTool: McpToolCaller;
     },
   ) {
     this.#threadId = options.threadId;
@@ -113,6 +115,7 @@ export class SessionHooks {
       sessionId: options.threadId,
       env: setup.env,
       observer: this.#observer(null),
+      callMcpTool: options.callMcpTool,
     });
   }
 
@@ -122,6 +125,7 @@ export class SessionHooks {
 
   /** Fires SessionStart. Rejects only when a run could not be stored. */
   start(source: HookInputs["SessionStart"]["source"]): Promise<void> {
+    this.#startAbort = new AbortController(); // an interrupt of an earlier turn is not meant for these
     this.#started = this.#fireStart(source);
     this.#started.catch(() => {}); // the first turn hears of it
     return this.#started;
@@ -162,6 +166,16 @@ export class SessionHooks {
       if (placed.turnId === null) placed.turnId = turnId;
       else if (placed.run.status !== "running") this.#runs.delete(id);
     }
+  }
+
+  get lastTurnId(): string | null {
+    return this.#lastTurnId;
+  }
+
+  /** Turns were removed. */
+  lastTurnIs(turnId: string | null): void {
+    this.#lastTurnId = turnId;
+    this.#runs.clear();
   }
 
   endTurn(): void {

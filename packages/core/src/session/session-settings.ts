@@ -41,12 +41,13 @@ export function readSessionSettings(
   config: ConfigTable,
   overrides: SettingsOverrides & { cwd: string },
 ): SessionSettings {
-  const mode = overrides.sandbox ?? readChoice(config, "sandbox_mode", modes, "") ?? "workspace-write";
+  const sandbox = overrides.sandbox ?? null;
   return {
     cwd: resolve(overrides.cwd),
     model: readModelSettings(config, overrides),
     approvalPolicy: overrides.approvalPolicy ?? readChoice(config, "approval_policy", policies, "") ?? "on-request",
-    sandboxPolicy: overrides.sandboxPolicy ?? sandboxPolicyOf(mode, config),
+    sandboxPolicy:
+      overrides.sandboxPolicy ?? (sandbox === null ? configuredSandbox(config) : sandboxPolicyOf(sandbox, config)),
     baseInstructions: overrides.baseInstructions ?? null,
     developerInstructions: overrides.developerInstructions ?? readText(config, "developer_instructions", ""),
   };
@@ -76,6 +77,11 @@ export function changeSettings(
     baseInstructions: overrides.baseInstructions ?? settings.baseInstructions,
     developerInstructions: overrides.developerInstructions ?? settings.developerInstructions,
   };
+}
+
+/** What the configuration says, where nobody chose. */
+export function configuredSandbox(config: ConfigTable): SandboxPolicy {
+  return sandboxPolicyOf(readChoice(config, "sandbox_mode", modes, "") ?? "workspace-write", config);
 }
 
 function sandboxPolicyOf(mode: SandboxMode, config: ConfigTable): SandboxPolicy {

@@ -1,5 +1,6 @@
 /** A loaded thread: takes input, runs one turn at a time, tells its listeners what happens. */
 import type {
+  McpServerStatus,
   RequestId,
   ServerNotification,
   Text,
@@ -8,11 +9,17 @@ import type {
   TokenUsageBreakdown,
   Turn as WireTurn,
 } from "@sallyport/protocol";
+import { openApprovals } from "@sallyport/rules-store";
+import type { ApprovalBook } from "@sallyport/rules-store";
 import { SallyportError } from "@sallyport/supervisor";
 import { v7 as uuidv7 } from "uuid";
+import { callForHook } from "../mcp/hook-calls.ts";
+import type { McpPool } from "../mcp/server-pool.ts";
+import { ThreadServers } from "../mcp/thread-servers.ts";
 import { createModel } from "../models/create-model.ts";
-import type { Model } from "../models/model.ts";
-import type { StoreChange, StoredThread, ThreadStore } from "../store/index.ts";
+import type { Model, ModelMessage } from "../models/model.ts";
+import type { JsonValue, StoreChange, StoredThread, ThreadPatch, ThreadStore } from "../store/index.ts";
+import { CompactTurn } from "../turns/compact-turn.ts";
 import { History, toolMessage } from "../turns/history.ts";
 import { ItemIds } from "../turns/item-ids.ts";
 import { surroundingsText, systemMessage, userParts } from "../turns/prompt.ts";
@@ -22,6 +29,8 @@ import { TurnHooks } from "../turns/turn-hooks.ts";
 import type { HookSurroundings } from "../turns/turn-hooks.ts";
 import { Turn } from "../turns/turn.ts";
 import type { TurnInput, TurnSession } from "../turns/turn.ts";
+import { callUserCommand } from "../turns/user-command-call.ts";
+import type { UserCommand } from "../turns/user-command-call.ts";
 import { Approvals } from "./approvals.ts";
 import type { ApprovalDecision, ApprovalRequest } from "./approvals.ts";
 import { SessionHooks, configWarnings } from "./session-hooks.ts";
@@ -29,6 +38,7 @@ import type { HookSetup, SessionConfig } from "./session-hooks.ts";
 import { changeSettings, storedSettings } from "./session-settings.ts";
 import type { SessionSettings, SettingsOverrides } from "./session-settings.ts";
 import { stopLimit } from "./stop-limit.ts";
+import { ThreadRules } from "./thread-rules.ts";
 import { ThreadLog } from "./thread-log.ts";
 import type { ThreadListener } from "./thread-log.ts";
 
@@ -43,6 +53,7 @@ export interface SessionOptions extends HookSetup {
   /** NAME=value entries that commands get under a configuration. */
   commandEnv(config: SessionConfig): Text[];
   shell: string;
+  mcpPool: McpPool;
   canAsk: boolean;
   nextRequestId(): RequestId;
 }
@@ -62,10 +73,23 @@ export interface SessionListener {
   failed?(error: unknown): void;
 }
 
+/** What every kind of turn can do. */
+interface RunnableTurn {
+  beginning(): StoreChange;
+  run(): Promise<void>;
+}
+
 interface RunningTurn {
   id: string;
+  kind: "work" | "compact";
   abort: AbortController;
   steered: TurnInput[];
+  /** Nothing more is taken up in this turn. */
+  takesNoMore: boolean;
+  /** Commands that the user typed while it ran. */
+  userCommands: Set<Promise<void>>;
+  /** What those commands run in; null until the turn is made. */
+  context: TurnContext | null;
   /** All is done but to say so. */
   isCompleting: boolean;
   ended: Promise<void>;
@@ -85,7 +109,10 @@ export class ThreadSession {
   readonly #options: SessionOptions;
   readonly #log: ThreadLog;
   readonly #hooks: SessionHooks;
+  readonly #mcp: ThreadServers;
   readonly #approvals: Approvals;
+  readonly #rules: ThreadRules;
+  readonly #keptApprovals: ApprovalBook;
   readonly #history: History;
   readonly #itemIds = new ItemIds();
   readonly #failureListeners = new Set<(error: unknown) => void>();
@@ -96,6 +123,11 @@ export class ThreadSession {
   #model: { key: string; model: Model } | null = null;
   #turn: RunningTurn | null = null;
   #closing: Promise<void> | null = null;
+  #reverting: Promise<void> | null = null;
+  /** By the turn that runs. */
+  #wasCompacted = false;
+  /** For the model, before its next request; stored with the thread. */
+  #pending: JsonValue[];
 
   private constructor(options: SessionOptions, history: History, lastTurnId: string | null) {
     this.#options = options;
@@ -104,14 +136,28 @@ export class ThreadSession {
     this.#settings = options.settings;
     this.#config = options.config;
     this.#history = history;
+    this.#pending = pendingOf(options.thread);
     this.#log = new ThreadLog(options.store, this.id);
+    this.#mcp = new ThreadServers({
+      pool: options.mcpPool,
+      threadId: this.id,
+      cwd: options.settings.cwd,
+      tell: (notifications) => this.#log.record([], notifications),
+    });
     this.#hooks = new SessionHooks(options, {
       threadId: this.id,
       log: this.#log,
       around: () => this.#surroundings(),
       config: options.config,
       lastTurnId,
+      callMcpTool: callForHook(this.#mcp),
     });
+    const onWarning = (message: string): void => {
+      const warning: ServerNotification = { method: "warning", params: { threadId: this.id, message } };
+      this.#log.record([], [warning]).catch((error: unknown) => this.#fail(error));
+    };
+    this.#rules = new ThreadRules(options.home, onWarning);
+    this.#keptApprovals = openApprovals({ home: options.home, onWarning });
     this.#approvals = new Approvals({
       threadId: this.id,
       log: this.#log,
@@ -136,6 +182,15 @@ export class ThreadSession {
     return this.#thread;
   }
 
+  /** Where it is stored; threads that are not to be kept have another store than the rest. */
+  get store(): ThreadStore {
+    return this.#options.store;
+  }
+
+  get lastTurnId(): string | null {
+    return this.#hooks.lastTurnId;
+  }
+
   get settings(): SessionSettings {
     return this.#settings;
   }
@@ -148,9 +203,19 @@ export class ThreadSession {
     return this.#turn?.id ?? null;
   }
 
+  /** The turn that takes more input; null also where one is about to be completed. */
+  get steerableTurnId(): string | null {
+    return this.#turn === null || this.#turn.takesNoMore ? null : this.#turn.id;
+  }
+
   /** Questions that wait; whoever listens from now on has to be shown these too. */
   get waitingApprovals(): ApprovalRequest[] {
     return this.#approvals.waiting;
+  }
+
+  /** The MCP servers that the thread uses, by name. */
+  get mcpServers(): McpServerStatus[] {
+    return this.#mcp.statuses();
   }
 
   subscribe(listener: SessionListener): () => void {
@@ -169,35 +234,97 @@ export class ThreadSession {
   /** Stores a turn and gives it back as it begins; what happens in it comes as events, the first one with the next turn of the event
    *  loop. Throws `TURN_ACTIVE`, `THREAD_CLOSED`, `INPUT_REFUSED`, and what a model that can't be made throws. */
   async startTurn({ input, clientUserMessageId, outputSchema, ...overrides }: StartTurnOptions): Promise<WireTurn> {
-    // Whoever hears `turn/completed` may start the next one at once.
-    if (this.#turn?.isCompleting === true) await this.#turn.ended;
+    await this.#turnIsFree();
+    const settings = changeSettings(this.#settings, this.#config.config, overrides);
+    userParts(input, settings.cwd);
+    const turnInput = { input, clientUserMessageId: clientUserMessageId ?? null, outputSchema: outputSchema ?? null };
+    return await this.#startWork(settings, turnInput);
+  }
+
+  /** Runs a command of the user's own: in a turn of its own, or beside the work of the running one. Throws `THREAD_CLOSED`. */
+  async startUserCommand(command: UserCommand): Promise<void> {
     this.#refuseClosed();
-    if (this.#turn !== null) {
-      const { id } = this.#turn;
+    await this.#reverting;
+    const running = this.#turn;
+    if (running?.context != null && running.kind === "work" && !running.takesNoMore) {
+      this.#runBeside(running, running.context, command);
+      return;
+    }
+    if (running?.kind === "work") await running.ended;
+    await this.#turnIsFree();
+    const input = { input: [], clientUserMessageId: null, outputSchema: null, userCommand: command };
+    await this.#startWork(this.#settings, input);
+  }
+
+  /** Starts a turn that puts a summary in the place of the model's input. Throws what `startTurn()` throws, `INPUT_REFUSED` where
+   *  nothing has been said yet. */
+  async startCompaction(): Promise<void> {
+    await this.#turnIsFree();
+    if (this.#history.isEmpty) {
       throw new SallyportError(
-        "TURN_ACTIVE",
-        `Turn "${id}" still runs, expected it to have ended; steer or interrupt it`,
+        "INPUT_REFUSED",
+        `Thread "${this.id}" has no conversation yet, expected one to compact`,
         {
-          data: { turnId: id },
+          data: { threadId: this.id },
         },
       );
     }
-    const settings = changeSettings(this.#settings, this.#config.config, overrides);
-    userParts(input, settings.cwd);
+    const model = this.#modelFor(this.#settings);
+    await this.#start("compact", this.#settings, (running) => {
+      const context = this.#contextOf(running, (run) => run);
+      return new CompactTurn(context, this.#turnSession(running, model));
+    });
+    // Hooks say again what the summary may have lost; what they add comes with the next prompt.
+    const running = this.#turn;
+    if (running === null) return;
+    void running.ended.then(() => {
+      if (this.#closing === null && this.#wasCompacted)
+        this.#hooks.start("compact").catch((error: unknown) => this.#fail(error));
+      this.#wasCompacted = false;
+    });
+  }
+
+  async #startWork(settings: SessionSettings, input: TurnInput): Promise<WireTurn> {
     const model = this.#modelFor(settings);
-    const turnInput = { input, clientUserMessageId: clientUserMessageId ?? null, outputSchema: outputSchema ?? null };
+    return await this.#start("work", settings, (running) => this.#makeTurn(running, model, input));
+  }
+
+  /** Throws `TURN_ACTIVE`, `THREAD_CLOSED`. */
+  async #turnIsFree(): Promise<void> {
+    await this.#reverting;
+    // Whoever hears `turn/completed` may start the next one at once.
+    if (this.#turn?.isCompleting === true) await this.#turn.ended;
+    this.#refuseClosed();
+    if (this.#turn === null) return;
+    const { id } = this.#turn;
+    throw new SallyportError(
+      "TURN_ACTIVE",
+      `Turn "${id}" still runs, expected it to have ended; steer or interrupt it`,
+      { data: { turnId: id } },
+    );
+  }
+
+  async #start(
+    kind: RunningTurn["kind"],
+    settings: SessionSettings,
+    make: (running: RunningTurn) => RunnableTurn,
+  ): Promise<WireTurn> {
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     const running: RunningTurn = {
       id: uuidv7(),
+      kind,
       abort: new AbortController(),
       steered: [],
+      takesNoMore: kind === "compact",
+      userCommands: new Set(),
+      context: null,
       isCompleting: false,
       ended,
     };
     this.#turn = running; // before the first await, so that a second call finds it
     this.#settings = settings;
     this.#hooks.beginTurn(running.id);
-    const turn = this.#makeTurn(running, model, turnInput);
+    const turn = make(running);
     try {
       await this.#log.record([turn.beginning(), this.#settingsChange()]);
     } catch (error) {
@@ -209,9 +336,87 @@ export class ThreadSession {
     return begunTurn(running.id);
   }
 
+  #runBeside(running: RunningTurn, context: TurnContext, command: UserCommand): void {
+    const ended = callUserCommand(context, command)
+      .then((message) => this.#addPending([message]))
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => running.userCommands.delete(ended));
+    running.userCommands.add(ended);
+  }
+
+  /** Items of the Responses API for the model alone, before its next request. Throws `INPUT_REFUSED`, `THREAD_CLOSED`. */
+  async injectItems(items: readonly unknown[]): Promise<void> {
+    // Few clients do this, and the schemas take long to load.
+    const { injectedMessages } = await import("../turns/injected-items.ts");
+    this.#refuseClosed();
+    await this.#addPending(injectedMessages(items));
+  }
+
+  /** Resolves when they are stored. */
+  #addPending(messages: readonly ModelMessage[]): Promise<void> {
+    const bodies = JSON.parse(JSON.stringify(messages)) as JsonValue[];
+    return this.#log.record([this.#pendingChange([...this.#pending, ...bodies])]);
+  }
+
+  #pendingChange(pending: JsonValue[]): StoreChange {
+    this.#pending = pending;
+    return this.#settingsChange();
+  }
+
+  /** Changes what is known of the thread as such. */
+  async update(patch: ThreadPatch): Promise<void> {
+    this.#thread = { ...this.#thread, ...patch };
+    await this.#log.record([{ kind: "updateThread", patch }]);
+  }
+
+  /** Removes the turn and all later ones; a running turn is interrupted first. Throws `TURN_NOT_FOUND`. */
+  async revert(beforeTurnId: string): Promise<void> {
+    this.#refuseClosed();
+    await this.#reverting;
+    const reverting = this.#revert(beforeTurnId);
+    this.#reverting = reverting.catch(() => {});
+    try {
+      await reverting;
+    } finally {
+      this.#reverting = null;
+    }
+  }
+
+  async #revert(beforeTurnId: string): Promise<void> {
+    const { store } = this.#options;
+    const turn = await store.readTurn(this.id, beforeTurnId, "notLoaded");
+    if (turn === null) {
+      throw new SallyportError("TURN_NOT_FOUND", `turn not found: ${beforeTurnId}`, {
+        data: { threadId: this.id, turnId: beforeTurnId },
+      });
+    }
+    this.#turn?.abort.abort(new Interrupted());
+    await this.idle();
+    this.#status = { type: "idle" };
+    const { id: threadId } = this;
+    await this.#log.record(
+      [{ kind: "revert", beforeTurnId }],
+      [
+        { method: "thread/status/changed", params: { threadId, status: { type: "notLoaded" } } },
+        { method: "thread/status/changed", params: { threadId, status: this.#status } },
+        { method: "thread/reverted", params: { threadId } },
+      ],
+    );
+    await this.#history.reload(store, threadId);
+    const last = await store.listTurns(threadId, { limit: 1, itemsView: "notLoaded" });
+    this.#hooks.lastTurnIs(last.data[0]?.id ?? null);
+    if (last.data.length === 0) await this.update({ preview: "", tokenUsage: null });
+  }
+
+  /** The running turn takes no input: the kind that says why; null: it does, or there is none. */
+  get unsteerable(): "compact" | null {
+    return this.#turn?.kind === "compact" ? "compact" : null;
+  }
+
   /** Gives the running turn more input; it is taken up before the next request to the model. Throws `TURN_MISMATCH`. */
   steerTurn(turnId: string, input: TurnInput["input"], clientUserMessageId: string | null = null): void {
     const running = this.#requireTurn(turnId);
+    if (running.takesNoMore) throw mismatch(turnId, null);
     userParts(input, this.#settings.cwd);
     running.steered.push({ input, clientUserMessageId, outputSchema: null });
   }
@@ -243,6 +448,13 @@ export class ThreadSession {
   reload(config: SessionConfig): void {
     this.#config = config;
     this.#hooks.reload(config);
+    try {
+      this.#mcp.configure(config.config);
+    } catch (error) {
+      // The servers stay as they were; somebody is in the middle of writing the file.
+      const params = { threadId: this.id, message: error instanceof Error ? error.message : String(error) };
+      this.#log.record([], [{ method: "warning", params }]).catch((failure: unknown) => this.#fail(failure));
+    }
   }
 
   /** Interrupts a running turn, fires SessionEnd, and lets others write the thread. */
@@ -258,12 +470,15 @@ export class ThreadSession {
       await this.#hooks.close();
       await this.#log.settled();
     } finally {
+      this.#rules.close();
+      await this.#mcp.close();
       await this.#options.store.releaseThread(this.id);
     }
   }
 
   #begin(): void {
     if (this.#closing !== null) return;
+    this.#mcp.configure(this.#config.config);
     const warnings = configWarnings(this.#config).map((message): ServerNotification => ({
       method: "warning",
       params: { threadId: this.id, message },
@@ -281,7 +496,7 @@ export class ThreadSession {
     await this.#log.record([this.#history.append(turnId, messages)]);
   }
 
-  async #run(turn: Turn): Promise<void> {
+  async #run(turn: RunnableTurn): Promise<void> {
     try {
       await turn.run();
     } catch (error) {
@@ -316,8 +531,9 @@ export class ThreadSession {
       turnId: running.id,
       observer: this.#hooks.turnObserver(limit),
       has: (event) => this.#config.hooks.handlers.some((hook) => hook.event === event && hook.skipped === null),
+      mayEscalate: this.#config.hooks.settings.mayEscalate,
     });
-    return {
+    const context: TurnContext = {
       threadId: this.id,
       turnId: running.id,
       log: this.#log,
@@ -325,14 +541,19 @@ export class ThreadSession {
       hooks,
       settings: this.#settings,
       approvals: this.#approvals,
+      rules: () => this.#rules.runOptions(this.#config),
+      keptApprovals: this.#keptApprovals,
       canAsk,
       itemIds: this.#itemIds,
+      mcp: this.#mcp,
       shell,
       env: this.#options.commandEnv(this.#config),
       home,
       signal: running.abort.signal,
       interrupt: () => running.abort.abort(new Interrupted()),
     };
+    running.context = context;
+    return context;
   }
 
   #turnSession(running: RunningTurn, model: Model): TurnSession {
@@ -343,15 +564,33 @@ export class ThreadSession {
       sessionContexts: () => this.#hooks.contexts,
       dropSessionContexts: () => this.#hooks.dropContexts(),
       preface: () => this.#preface(),
+      freshPreface: () => {
+        this.#wasCompacted = true;
+        return { messages: [systemMessage(this.#settings)] };
+      },
+      takePending: () => this.#takePending(),
       completing: () => {
         running.isCompleting = true;
       },
       takeSteered: () => running.steered.splice(0),
+      takeLastSteered: () => {
+        running.takesNoMore = running.steered.length === 0;
+        return running.steered.splice(0);
+      },
+      userCommandsEnded: async () => {
+        while (running.userCommands.size > 0) await Promise.all(running.userCommands);
+      },
       addUsage: (last) => this.#addUsage(last, model),
       previewChange: (text) => this.#previewChange(text),
       statusChange: (type) => this.#changeStatus(type === "active" ? { type, activeFlags: [] } : { type }),
       hookRuns: () => this.#hooks.runsOf(running.id),
     };
+  }
+
+  #takePending(): ReturnType<TurnSession["takePending"]> {
+    if (this.#pending.length === 0) return { messages: [], changes: [] };
+    const messages = this.#pending as unknown as ModelMessage[]; // what addPending() was given
+    return { messages, changes: [this.#pendingChange([])] };
   }
 
   #preface(): ReturnType<TurnSession["preface"]> {
@@ -383,7 +622,10 @@ export class ThreadSession {
       model: model.model,
       modelProvider: model.provider.id,
       reasoningEffort: model.reasoningEffort,
-      settings: storedSettings(this.#settings),
+      settings: {
+        ...storedSettings(this.#settings),
+        ...(this.#pending.length === 0 ? {} : { pending: this.#pending }),
+      },
     };
     this.#thread = { ...this.#thread, ...patch };
     return { kind: "updateThread", patch };
@@ -412,10 +654,7 @@ export class ThreadSession {
   #requireTurn(turnId: string): RunningTurn {
     const running = this.#turn;
     if (running?.id === turnId) return running;
-    const found = running === null ? "no turn runs" : `the running turn is "${running.id}"`;
-    throw new SallyportError("TURN_MISMATCH", `Turn "${turnId}" is not the running one: ${found}`, {
-      data: { turnId, activeTurnId: running?.id ?? null },
-    });
+    throw mismatch(turnId, running?.id ?? null);
   }
 
   #refuseClosed(): void {
@@ -424,6 +663,18 @@ export class ThreadSession {
       data: { threadId: this.id },
     });
   }
+}
+
+function pendingOf({ settings }: StoredThread): JsonValue[] {
+  const { pending } = settings;
+  return Array.isArray(pending) ? pending : [];
+}
+
+function mismatch(turnId: string, activeTurnId: string | null): SallyportError {
+  const found = activeTurnId === null ? "no turn runs that takes input" : `the running turn is "${activeTurnId}"`;
+  return new SallyportError("TURN_MISMATCH", `Turn "${turnId}" is not the running one: ${found}`, {
+    data: { turnId, activeTurnId },
+  });
 }
 
 function begunTurn(id: string): WireTurn {

@@ -22,5 +22,6 @@ export type {
   ThreadSnapshot,
   ThreadStore,
   TurnListQuery,
+  TurnMessages,
   TurnRecord,
 } from "./thread-store.ts";

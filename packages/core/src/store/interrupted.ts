@@ -11,15 +11,18 @@ export function interruptedTurn(turn: StoredTurn, atMs: number): StoredTurn {
   return { ...turn, status: "interrupted", completedAtMs: atMs, durationMs };
 }
 
-/** A command or patch reads as `failed` and `interrupted`: the peer has no status of that name, and its clients drop an item with
+/** A command, patch or tool call reads as `failed` and `interrupted`: the peer has no status of that name, and its clients drop an item with
  *  a status that they don't know. A message keeps the text that was shown. */
 export function interruptedItem(item: ThreadItem, atMs: number): ThreadItem {
   if (!isOpen(item)) return item;
   const completedAtMs = Math.max(atMs, item.startedAtMs ?? atMs);
   if (item.type === "fileChange") return { ...item, status: "failed", interrupted: true, completedAtMs };
-  if (item.type === "commandExecution") {
+  if (item.type === "commandExecution" || item.type === "mcpToolCall") {
     const durationMs = item.startedAtMs === undefined ? null : completedAtMs - item.startedAtMs;
-    return { ...item, status: "failed", interrupted: true, completedAtMs, durationMs };
+    const ended = { status: "failed", interrupted: true, completedAtMs, durationMs } as const;
+    return item.type === "mcpToolCall"
+      ? { ...item, ...ended, error: { message: "interrupted" } }
+      : { ...item, ...ended };
   }
   return { ...item, completedAtMs };
 }

@@ -82,6 +82,13 @@ export interface StoredMessage {
   body: JsonValue;
 }
 
+/** What one turn did to the model's input. */
+export interface TurnMessages {
+  messages: JsonValue[];
+  /** They stand in the place of all that was before. */
+  replacesEarlier: boolean;
+}
+
 export interface StoredExecRun {
   /** The commandExecution item whose command started the program. */
   itemId: string;
@@ -111,10 +118,14 @@ export type StoreChange =
   | { kind: "putItem"; turnId: string; item: ThreadItem }
   /** `turnId` null: the run belongs to the turn that follows, and gets its id when that turn is put. */
   | { kind: "putHookRun"; turnId: string | null; run: HookRun }
+  /** Of a turn 4000 are kept: the first 2000, and the newest. */
   | { kind: "putExecRun"; turnId: string; itemId: string; record: ExecRecord }
   | { kind: "appendMessages"; turnId: string; messages: readonly JsonValue[] }
   /** After a compaction: the model's input starts anew with these. Items and turns stay. */
-  | { kind: "replaceMessages"; turnId: string; messages: readonly JsonValue[] };
+  | { kind: "replaceMessages"; turnId: string; messages: readonly JsonValue[] }
+  /** Removes the turn, all later ones, and what belongs to them; the model's input is what it was before that turn, also where it
+   *  was replaced since. Events are not kept: who was attached has to take a snapshot. */
+  | { kind: "revert"; beforeTurnId: string };
 
 /** Changes are stored in order, then the events. */
 export interface ThreadCommit {
@@ -216,6 +227,8 @@ export interface ThreadStore {
   listExecRuns(threadId: string, turnId: string, query: PageQuery): Promise<Page<StoredExecRun>>;
   /** The model's whole input, in order. */
   readMessages(threadId: string): Promise<StoredMessage[]>;
+  /** Of one turn, for a copy of the thread; those that were replaced later are among them. Empty where there is no such turn. */
+  readTurnMessages(threadId: string, turnId: string): Promise<TurnMessages>;
   /** Events after `afterSeq`, oldest first, at most `limit`. */
   readEvents(threadId: string, query: { afterSeq: number; limit: number }): Promise<EventPage>;
   /** Thread, turns and the number of the newest event, read in one step: a client that gets these and then every later event

@@ -1,15 +1,17 @@
 /** Runs one command line of the model behind the guarded door. */
 import type { ExecRecord, Text } from "@sallyport/protocol";
-import { loadRules } from "@sallyport/rules-store";
-import { checkHome, runGuarded } from "@sallyport/shell-escalation";
+import type { ApprovalBook } from "@sallyport/rules-store";
+import { runGuarded } from "@sallyport/shell-escalation";
 import type {
   ExecAnswer,
   ExecForOpinion,
   ExecOpinion,
   ExecQuestion,
+  ExecRule,
   GuardedRunOptions,
 } from "@sallyport/shell-escalation";
 import { isSallyportError } from "@sallyport/supervisor";
+import type { RuleOptions } from "../session/thread-rules.ts";
 import { BoundedOutput } from "./output-limits.ts";
 import { OutputStream } from "./output-stream.ts";
 import type { OutputDelta } from "./output-stream.ts";
@@ -17,12 +19,18 @@ import type { OutputDelta } from "./output-stream.ts";
 /** What clients and the store get of a command's output. */
 export const keptOutputBytes: number = 1024 * 1024;
 const recordBatchMs = 20;
+const onlyPatchedShell =
+  "The kernel can't report programs here, so rules and hooks decide only about what the patched shell itself starts";
 
 export interface ShellCommandOptions {
   argv: string[];
   cwd: string;
   env: Text[];
   home: string;
+  /** Throws where nothing may run. */
+  rules: () => RuleOptions;
+  /** Null: every yes holds once. */
+  approvals: { book: ApprovalBook; threadId: string } | null;
   sandbox: GuardedRunOptions["sandbox"];
   timeoutMs: number;
   signal: AbortSignal;
@@ -30,8 +38,10 @@ export interface ShellCommandOptions {
   /** Records in the order in which they came, each when it is decided and again when it has ended. */
   onRecords(records: ExecRecord[]): Promise<void>;
   /** At once, in the order in which they came. */
-  onRecord(record: ExecRecord): void;
+  onRecord(record: ExecRecord, rule: ExecRule | null): void;
   ask(question: ExecQuestion, signal: AbortSignal): Promise<ExecAnswer>;
+  /** What the sandbox does not keep here, one sentence each; before anything runs. */
+  onWeakness(sentence: string): void;
   /** Null where nobody wants to be consulted: then no exec waits for it. */
   consult: ((exec: ExecForOpinion) => Promise<ExecOpinion | null>) | null;
 }
@@ -59,9 +69,9 @@ export async function runShellCommand(options: ShellCommandOptions): Promise<She
         output.add(chunk);
         return stream.add(chunk);
       },
-      onRecord: (record) => {
+      onRecord: (record, rule) => {
         records.add(record);
-        options.onRecord(record);
+        options.onRecord(record, rule);
       },
     });
     return {
@@ -82,23 +92,32 @@ export async function runShellCommand(options: ShellCommandOptions): Promise<She
   }
 }
 
+/** More than a person and the hooks around the question may take: those have limits of their own. */
+const decisionTimeoutMs = 1_200_000;
+
 function guardedOptions(options: ShellCommandOptions): GuardedRunOptions {
   const { argv, cwd, env, home, sandbox, timeoutMs, signal } = options;
-  // Read for every command: a rule that was added counts from the next one on, and a broken file stops everything.
-  const ruleSet = loadRules({ home, files: [], discover: checkHome(home) });
   return {
     argv,
     cwd,
     env,
     home,
-    policy: { kind: "rules", ruleSet },
+    ...options.rules(),
     rulesFiles: [],
     sandbox,
     interceptor: "auto",
     isShellCommand: true,
     timeoutMs,
     signal,
+    decisionTimeoutMs,
     ask: (question, withdrawn) => options.ask(question, withdrawn),
+    onGaps: (gaps) => {
+      for (const gap of gaps) options.onWeakness(`The sandbox is not whole here: ${gap}`);
+    },
+    onInterceptor: ({ kind }) => {
+      if (kind === "bash") options.onWeakness(onlyPatchedShell);
+    },
+    ...(options.approvals === null ? {} : { approvals: options.approvals.book, threadId: options.approvals.threadId }),
     ...(options.consult === null ? {} : { consult: options.consult }),
     passSignals: false,
   };

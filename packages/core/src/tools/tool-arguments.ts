@@ -17,6 +17,15 @@ export function readToolRequest(name: string, input: string): ToolRequest {
   if (reader === undefined) {
     return unusable(`There is no tool "${name}", expected ${Object.keys(readers).join(", ")}`);
   }
+  const fields = readArguments(name, input);
+  return "problem" in fields ? fields : reader(fields.value, name);
+}
+
+/** The arguments of any tool: an object. */
+export function readArguments(
+  name: string,
+  input: string,
+): { value: Record<string, unknown> } | Extract<ToolRequest, { kind: "unusable" }> {
   let value: unknown;
   try {
     value = JSON.parse(input === "" ? "{}" : input);
@@ -26,7 +35,7 @@ export function readToolRequest(name: string, input: string): ToolRequest {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return unusable(`The arguments of ${name} are not an object`);
   }
-  return reader(value as Record<string, unknown>, name);
+  return { value: value as Record<string, unknown> };
 }
 
 type Reader = (fields: Record<string, unknown>, name: string) => ToolRequest;
@@ -86,6 +95,6 @@ function wrong(tool: string, field: string, value: unknown, expected: string): T
   return unusable(`Argument "${field}" of ${tool} is ${shown}, expected ${expected}`);
 }
 
-function unusable(problem: string): ToolRequest {
+function unusable(problem: string): Extract<ToolRequest, { kind: "unusable" }> {
   return { kind: "unusable", problem };
 }

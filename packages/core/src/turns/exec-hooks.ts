@@ -1,23 +1,30 @@
 /** PreExec and PostExec hooks of one command: what they are told of each program, and what a PreExec hook says about it. */
 import type { ExecRecord, Text } from "@sallyport/protocol";
-import type { ExecForOpinion, ExecOpinion } from "@sallyport/shell-escalation";
-import type { TurnContext } from "./turn-context.ts";
+import type { ExecForOpinion, ExecOpinion, ExecRule } from "@sallyport/shell-escalation";
+import type { HookRun } from "@sallyport/hooks";
+import type { TurnHooks } from "./turn-hooks.ts";
 
 /** Programs whose hooks run at a time, in one command. The attack: a loop in the sandbox that starts programs faster than their hooks
  *  end would otherwise start as many processes outside of it. */
 const mostAtATime = 8;
 
+/** Whose hooks they are, and what ends them: a turn, or one command of its own. */
+export interface ExecHooksContext {
+  hooks: Pick<TurnHooks, "fire" | "has" | "mayEscalate">;
+  signal: AbortSignal;
+}
+
 export class ExecHooks {
-  readonly #context: TurnContext;
+  readonly #context: ExecHooksContext;
   readonly #itemId: string;
   #told: Promise<void> = Promise.resolve();
   /** Of their own each: a program must not wait for what is told of others that have ended. */
   readonly #opinions = new Lane(mostAtATime);
   readonly #endings = new Lane(mostAtATime);
   /** Programs by the id of their record, for the names above an ended one. */
-  readonly #programs = new Map<string, { file: Text; parentId: string | null }>();
+  readonly #programs = new Map<string, { file: Text; parentId: string | null; rule: ExecRule | null }>();
 
-  constructor(context: TurnContext, itemId: string) {
+  constructor(context: ExecHooksContext, itemId: string) {
     this.#context = context;
     this.#itemId = itemId;
   }
@@ -38,14 +45,21 @@ export class ExecHooks {
     if (signal.aborted) return { decision: "deny", reason: "the turn was interrupted", by: "the user" };
     if (outcome === null || outcome.permission === null) return null;
     const { decision, reason, runId } = outcome.permission;
-    return { decision, reason: reason ?? `a PreExec hook says ${decision}`, by: `hook run ${runId}` };
+    const run = outcome.runs.find(({ id }) => id === runId);
+    return {
+      decision,
+      reason: reason ?? `a PreExec hook says ${decision}`,
+      by: run === undefined ? `hook run ${runId}` : `hook ${JSON.stringify(run.hookKey)}`,
+      mayEscalate: hooks.mayEscalate && run !== undefined && isNoProjects(run),
+    };
   }
 
   /** For every record, when its program is decided on and again when it has ended. */
-  see(record: ExecRecord): void {
+  see(record: ExecRecord, rule: ExecRule | null): void {
     if (!this.#context.hooks.has("PostExec")) return;
     const { id, file, parentId } = record;
-    this.#programs.set(id, { file, parentId });
+    // The rule is told with the decision, and not again at the end.
+    this.#programs.set(id, { file, parentId, rule: rule ?? this.#programs.get(id)?.rule ?? null });
     // What was denied did not run, so it did not end either.
     if (record.durationMs === null || record.decision === "deny") return;
     const { durationMs } = record;
@@ -65,8 +79,8 @@ export class ExecHooks {
     const { hooks, signal } = this.#context;
     if (signal.aborted) return;
     const { file, argv, cwd: workdir, exitCode, signal: name } = record;
-    // Which rule it was is in the record's reason, in words; by itself it is not kept.
-    const own = { tool_use_id: this.#itemId, file, argv, workdir, parents: this.#parentsOf(record), rule: null };
+    const rule = this.#programs.get(record.id)?.rule ?? null;
+    const own = { tool_use_id: this.#itemId, file, argv, workdir, parents: this.#parentsOf(record), rule };
     await hooks.fire("PostExec", { ...own, exit_code: exitCode, signal: name, duration_ms: durationMs }, signal);
   }
 
@@ -80,6 +94,11 @@ export class ExecHooks {
     }
     return found;
   }
+}
+
+/** The attack: a hook that came with the code that is worked on, trusted because it looked harmless, opens the wall for it. */
+function isNoProjects({ source }: HookRun): boolean {
+  return source !== "project" && source !== "plugin";
 }
 
 /** Work of which only so much runs at a time; the rest waits in its order. */

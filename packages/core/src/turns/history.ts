@@ -48,6 +48,19 @@ export class History {
     return { kind: "appendMessages", turnId, messages: bodies };
   }
 
+  /** Puts messages in the place of all; the change stores that. */
+  replace(turnId: string, messages: readonly ModelMessage[]): StoreChange {
+    const bodies = JSON.parse(JSON.stringify(messages)) as JsonValue[];
+    this.#messages.splice(0, this.#messages.length, ...(bodies as unknown as ModelMessage[]));
+    return { kind: "replaceMessages", turnId, messages: bodies };
+  }
+
+  /** Takes up what the store has, where it was changed there. */
+  async reload(store: ThreadStore, threadId: string): Promise<void> {
+    const stored = await History.load(store, threadId);
+    this.#messages.splice(0, this.#messages.length, ...stored.#messages);
+  }
+
   /** Calls whose output the model never got: it was interrupted, or its server died. Providers refuse a history with such calls. */
   openCalls(): Pick<StepToolCall, "callId" | "name">[] {
     const open = new Map<string, string>();

@@ -87,7 +87,11 @@ export class PatchCall {
       this.#context,
       {
         question: { method: "item/fileChange/requestApproval", params },
-        rememberAs: JSON.stringify(["patch", settings.cwd, this.#item.changes.map(touchedPlace).toSorted()]),
+        scope: {
+          rememberAs: JSON.stringify(["patch", settings.cwd, this.#item.changes.map(touchedPlace).toSorted()]),
+          proposals: [],
+        },
+        askedBy: "action",
         toolName: "apply_patch",
         toolInput: { command: this.#patch, description: reason },
       },

@@ -1,12 +1,13 @@
 /** Whether something that needs a person's word may happen. */
 import type { ApprovalPolicy } from "@sallyport/protocol";
-import type { ApprovalQuestion, ApprovalResult } from "../session/approvals.ts";
+import type { ApprovalQuestion, ApprovalResult, ApprovalScope } from "../session/approvals.ts";
 import type { TurnContext } from "./turn-context.ts";
 
 export interface PermissionQuestion {
   question: ApprovalQuestion;
-  /** What acceptForSession holds for. */
-  rememberAs: string;
+  scope: ApprovalScope;
+  /** Who wants to know: a rule about one program, the policy or a hook about the whole action, or what a tool of an MCP server may do. */
+  askedBy: "rule" | "action" | "mcp";
   /** As PermissionRequest hooks see it. */
   toolName: string;
   toolInput: Record<string, unknown>;
@@ -15,23 +16,26 @@ export interface PermissionQuestion {
 /** Aborting `signal` takes the question back. A `cancel` also interrupts the turn. */
 export async function askPermission(
   context: TurnContext,
-  { question, rememberAs, toolName, toolInput }: PermissionQuestion,
+  { question, scope, askedBy, toolName, toolInput }: PermissionQuestion,
   signal: AbortSignal,
 ): Promise<ApprovalResult> {
   const { approvals, settings } = context;
-  if (approvals.isRemembered(rememberAs)) return { kind: "allow", by: "the user, for this session" };
-  if (!mayAsk(settings.approvalPolicy)) return refusal("the approval policy is never to ask");
+  if (approvals.isRemembered(scope)) return { kind: "allow", by: "the user, for this session" };
+  if (!mayAsk(settings.approvalPolicy, askedBy)) return refusal("the approval policy is never to ask");
   const hooks = await context.hooks.fire("PermissionRequest", { tool_name: toolName, tool_input: toolInput }, signal);
   if (hooks.decision?.behavior === "allow") return { kind: "allow", by: `a hook (run ${hooks.decision.runId})` };
   if (hooks.decision?.behavior === "deny") return refusal(hooks.decision.message);
   if (!context.canAsk) return refusal("nobody is there to ask");
-  const result = await approvals.ask(question, rememberAs, signal);
+  const result = await approvals.ask(question, scope, signal);
   if (result.kind === "deny" && result.decision === "cancel") context.interrupt();
   return result;
 }
 
-function mayAsk(policy: ApprovalPolicy): boolean {
-  return typeof policy === "string" ? policy !== "never" : policy.granular.rules !== false;
+/** A granular policy says for each kind of question whether it is asked; what it does not name is. */
+function mayAsk(policy: ApprovalPolicy, askedBy: PermissionQuestion["askedBy"]): boolean {
+  if (typeof policy === "string") return policy !== "never";
+  const { rules, sandbox_approval: actions, mcp_elicitations: mcp } = policy.granular;
+  return { rule: rules, action: actions, mcp }[askedBy] !== false;
 }
 
 function refusal(reason: string): ApprovalResult {

@@ -135,6 +135,36 @@ export function continuationMessage(wishes: readonly HookRefusal[]): UserMessage
   };
 }
 
+export const summaryRequest: UserMessage = {
+  role: "user",
+  content: [
+    {
+      type: "text",
+      text: `Summarise this conversation for an agent that goes on with it and sees nothing else of it. Write down: what the user asked for, in their words where they matter; what was decided and why; what was done, with files, commands and their results; what is left to do, and in which state things are. Call no tool. Answer with the summary alone.`,
+    },
+  ],
+};
+
+/** What stands in the place of the conversation after a compaction. */
+export function summaryMessage(summary: string): UserMessage {
+  const text = `<conversation_summary>\nThe conversation so far was longer; this is its summary.\n${summary}\n</conversation_summary>`;
+  return { role: "user", content: [{ type: "text", text }] };
+}
+
+/** A command of the user's own, in the peer's form. */
+export function userCommandMessage(ran: {
+  command: string;
+  text: string;
+  exitCode: number | null;
+  signal: string | null;
+  durationMs: number;
+}): UserMessage {
+  const ending = ran.exitCode ?? ran.signal ?? "none";
+  const result = `Exit code: ${ending}\nDuration: ${(ran.durationMs / 1000).toFixed(4)} seconds\nOutput:\n${ran.text}`;
+  const text = `<user_shell_command>\n<command>\n${ran.command}\n</command>\n<result>\n${result}\n</result>\n</user_shell_command>`;
+  return { role: "user", content: [{ type: "text", text }] };
+}
+
 /** The attack: a hook passes on text of others (a commit message, a web page) that closes the element and goes on as if the user
  *  were speaking. */
 function contained(text: string): string {

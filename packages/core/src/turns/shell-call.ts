@@ -1,6 +1,7 @@
 /** A call of the shell tool: one commandExecution item, from the question whether it may run to what the model gets of it. */
 import { resolve } from "node:path";
 import type { CommandApprovalParams, CommandExecutionItem, ExecRecord } from "@sallyport/protocol";
+import type { ApprovalProposal } from "@sallyport/rules-store";
 import type { ExecAnswer, ExecQuestion } from "@sallyport/shell-escalation";
 import { textToDisplay } from "@sallyport/supervisor";
 import type { ApprovalResult } from "../session/approvals.ts";
@@ -14,6 +15,7 @@ import type { ShellCommandResult } from "../tools/shell-command.ts";
 import { defaultTimeoutMs } from "../tools/tool-definitions.ts";
 import { ExecHooks } from "./exec-hooks.ts";
 import { askPermission } from "./permission.ts";
+import { warnOnce } from "./thread-warnings.ts";
 import type { TurnContext } from "./turn-context.ts";
 
 /** What the model gets of a command's output. */
@@ -102,22 +104,27 @@ export class ShellCall {
   }
 
   async #execute(): Promise<ShellCommandResult> {
-    const { env, home, settings, shell, signal } = this.#context;
+    const { env, home, keptApprovals, settings, shell, signal, threadId } = this.#context;
     const execHooks = new ExecHooks(this.#context, this.#item.id);
+    const warnings: Promise<void>[] = [];
     const result = await runShellCommand({
       argv: argvInFolder(shell, this.#request.command, { from: settings.cwd, to: this.#cwd }),
       cwd: settings.cwd,
       env,
       home,
+      rules: () => this.#context.rules(),
+      approvals: { book: keptApprovals, threadId },
       sandbox: guardedSandbox(settings.sandboxPolicy),
       timeoutMs: this.#timeoutMs,
       signal,
       onOutput: (delta) => this.#announceOutput(delta),
       onRecords: (records) => this.#storeRecords(records),
-      onRecord: (record) => execHooks.see(record),
+      onRecord: (record, rule) => execHooks.see(record, rule),
       ask: (question, withdrawn) => this.#askAboutProgram(question, withdrawn),
       consult: execHooks.consult,
+      onWeakness: (sentence) => void warnings.push(warnOnce(this.#context, sentence)),
     });
+    await Promise.all(warnings);
     await execHooks.settled();
     return result;
   }
@@ -133,10 +140,17 @@ export class ShellCall {
     const { signal } = this.#context;
     const { command } = this.#request;
     const rememberAs = JSON.stringify(["command", this.#argv, this.#cwd]);
-    const question = this.#questionOf({ approvalId: null, reason, command: this.#item.command, cwd: this.#cwd });
+    const own = { approvalId: null, reason, command: this.#item.command, cwd: this.#cwd };
+    const question = this.#questionOf(own, []);
     return askPermission(
       this.#context,
-      { question, rememberAs, toolName: "Bash", toolInput: { command, description: reason } },
+      {
+        question,
+        scope: { rememberAs, proposals: [] },
+        askedBy: "action",
+        toolName: "Bash",
+        toolInput: { command, description: reason },
+      },
       signal,
     );
   }
@@ -144,14 +158,15 @@ export class ShellCall {
   /** A rule wants to know about one program of the command. */
   async #askAboutProgram(program: ExecQuestion, withdrawn: AbortSignal): Promise<ExecAnswer> {
     const command = displayCommand(program.argv.map(textToDisplay));
-    const { reason } = program;
+    const { reason, proposals } = program;
     const approvalId = `${this.#item.id}:${program.requestId}`;
     const cwd = textToDisplay(program.cwd);
     const result = await askPermission(
       this.#context,
       {
-        question: this.#questionOf({ approvalId, reason, command, cwd }),
-        rememberAs: JSON.stringify(["program", program.identity]),
+        question: this.#questionOf({ approvalId, reason, command, cwd }, proposals),
+        scope: { rememberAs: null, proposals },
+        askedBy: "rule",
         toolName: "Bash",
         toolInput: { command, description: reason },
       },
@@ -162,11 +177,16 @@ export class ShellCall {
     return { kind: "deny", reason: result.reason };
   }
 
-  #questionOf(own: Pick<CommandApprovalParams, "approvalId" | "reason" | "command" | "cwd">): {
+  #questionOf(
+    own: Pick<CommandApprovalParams, "approvalId" | "reason" | "command" | "cwd">,
+    proposals: readonly ApprovalProposal[],
+  ): {
     method: "item/commandExecution/requestApproval";
     params: CommandApprovalParams;
   } {
     const { threadId, turnId } = this.#context;
+    const narrowest = proposals[0] === undefined ? null : [...proposals[0].pattern];
+    const keeping = narrowest === null ? [] : [{ acceptWithExecpolicyAmendment: { execpolicy_amendment: narrowest } }];
     return {
       method: "item/commandExecution/requestApproval",
       params: {
@@ -177,9 +197,9 @@ export class ShellCall {
         startedAtMs: Date.now(),
         environmentId: null,
         commandActions: [{ type: "unknown", command: own.command }],
-        // An allow rule never silences a prompt, so there is no rule to propose that would.
-        proposedExecpolicyAmendment: null,
-        availableDecisions: ["accept", "acceptForSession", "decline", "cancel"],
+        // No allow rule, which never silences a prompt: a kept approval, for exactly this first of all.
+        proposedExecpolicyAmendment: narrowest,
+        availableDecisions: ["accept", "acceptForSession", ...keeping, "decline", "cancel"],
         ...own,
       },
     };

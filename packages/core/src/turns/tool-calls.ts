@@ -11,8 +11,10 @@
  *  Context goes with the output, in the order in which the hooks are configured. */
 import type { HookContext, HookOutcomes } from "@sallyport/hooks";
 import type { StepToolCall } from "../models/step-answer.ts";
-import { readToolRequest } from "../tools/tool-arguments.ts";
+import { readArguments, readToolRequest } from "../tools/tool-arguments.ts";
 import type { ToolRequest } from "../tools/tool-arguments.ts";
+import { McpCall } from "./mcp-call.ts";
+import type { McpCallRequest } from "./mcp-call.ts";
 import { PatchCall } from "./patch-call.ts";
 import { contextText } from "./prompt.ts";
 import { ShellCall } from "./shell-call.ts";
@@ -20,7 +22,8 @@ import type { ToolOutcome } from "./shell-call.ts";
 import type { TurnContext } from "./turn-context.ts";
 import { TurnDiff } from "./turn-diff.ts";
 
-type UsableRequest = Exclude<ToolRequest, { kind: "unusable" }>;
+type AnyRequest = ToolRequest | ({ kind: "mcp" } & McpCallRequest);
+type UsableRequest = Exclude<AnyRequest, { kind: "unusable" }>;
 type PreToolUse = HookOutcomes["PreToolUse"];
 
 /** What hooks are told of a call. */
@@ -42,7 +45,7 @@ export class ToolCalls {
   /** The text that the model gets. Whatever goes wrong with the call is told to the model; rejects when something could not be
    *  stored. */
   async run(call: StepToolCall): Promise<string> {
-    const request = readToolRequest(call.name, call.input);
+    const request = this.#readRequest(call);
     if (request.kind === "unusable") return request.problem;
     const itemId = this.#context.itemIds.idFor(call.callId);
     const shown: ShownCall = { ...shownTool(request), tool_use_id: itemId };
@@ -56,9 +59,19 @@ export class ToolCalls {
     return await this.#afterwards({ ...shown, ...shownTool(rewritten) }, outcome, pre.contexts);
   }
 
+  /** Tools of MCP servers are found by what the model was offered last; names of ours never begin like theirs. */
+  #readRequest({ name, input }: StepToolCall): AnyRequest {
+    const tool = this.#context.mcp.find(name);
+    if (tool === null) return readToolRequest(name, input);
+    const args = readArguments(name, input);
+    return "problem" in args ? args : { kind: "mcp", tool, args: args.value };
+  }
+
   /** Words for the question, where a hook or the policy wants one. */
   #mustAsk(request: UsableRequest, pre: PreToolUse): string | null {
     if (pre.ask !== null) return pre.ask.reason;
+    // What the user has approved for good by its name is not asked about by the policy.
+    if (request.kind === "mcp" && request.tool.approvalMode === "approve") return null;
     const asksAlways = this.#context.settings.approvalPolicy === "untrusted" && request.kind !== "updatePlan";
     return asksAlways ? "the approval policy is to ask about every action" : null;
   }
@@ -68,6 +81,7 @@ export class ToolCalls {
     const what = request.kind === "shell" ? "Command" : request.kind === "applyPatch" ? "Patch" : "Tool call";
     if (request.kind === "shell") await new ShellCall(this.#context, itemId, request).decline({ hookRunId });
     if (request.kind === "applyPatch") await this.#patchCall(itemId, request.patch).decline({ hookRunId });
+    if (request.kind === "mcp") await new McpCall(this.#context, itemId, request).decline({ hookRunId }, reason);
     const about = request.kind === "shell" ? `. ${what}: ${request.command}` : "";
     return withContexts(`${what} blocked by a hook: ${reason}${about}`, contexts);
   }
@@ -79,6 +93,7 @@ export class ToolCalls {
   async #execute(request: UsableRequest, itemId: string, mustAsk: string | null): Promise<ToolOutcome> {
     if (request.kind === "shell") return new ShellCall(this.#context, itemId, request).run(mustAsk);
     if (request.kind === "applyPatch") return this.#patchCall(itemId, request.patch).run(mustAsk);
+    if (request.kind === "mcp") return new McpCall(this.#context, itemId, request).run(mustAsk);
     const { threadId, turnId, log } = this.#context;
     const { explanation, plan } = request;
     await log.record([], [{ method: "turn/plan/updated", params: { threadId, turnId, explanation, plan } }]);
@@ -107,13 +122,15 @@ function withContexts(text: string, contexts: readonly HookContext[]): string {
 function shownTool(request: UsableRequest): Pick<ShownCall, "tool_name" | "tool_input"> {
   if (request.kind === "shell") return { tool_name: "Bash", tool_input: { command: request.command } };
   if (request.kind === "applyPatch") return { tool_name: "apply_patch", tool_input: { command: request.patch } };
+  if (request.kind === "mcp") return { tool_name: request.tool.hookName, tool_input: request.args };
   return { tool_name: "update_plan", tool_input: request.asWritten };
 }
 
 /** A rewrite goes the same way as the model's own words: through the rules, and through approval. */
-function rewrite(request: UsableRequest, updated: unknown): ToolRequest {
+function rewrite(request: UsableRequest, updated: unknown): AnyRequest {
   if (updated === undefined) return request;
   const fields = (typeof updated === "object" && updated !== null ? updated : {}) as Record<string, unknown>;
+  if (request.kind === "mcp") return { ...request, args: fields };
   const command = fields["command"];
   if (request.kind === "updatePlan") return readToolRequest("update_plan", JSON.stringify(updated));
   if (typeof command !== "string" || command === "") {

@@ -1,6 +1,9 @@
 /** What the parts of a running turn share. */
 import type { Text } from "@sallyport/protocol";
+import type { ThreadServers } from "../mcp/thread-servers.ts";
+import type { ApprovalBook } from "@sallyport/rules-store";
 import type { Approvals } from "../session/approvals.ts";
+import type { RuleOptions } from "../session/thread-rules.ts";
 import type { SessionSettings } from "../session/session-settings.ts";
 import type { ThreadLog } from "../session/thread-log.ts";
 import type { History } from "./history.ts";
@@ -15,9 +18,14 @@ export interface TurnContext {
   hooks: TurnHooks;
   settings: SessionSettings;
   approvals: Approvals;
+  /** For the next command. Throws where nothing may run. */
+  rules(): RuleOptions;
+  /** What a yes was kept for; asked before anybody is. */
+  keptApprovals: ApprovalBook;
   /** False: nobody is there to ask, so what would be asked is refused. */
   canAsk: boolean;
   itemIds: ItemIds;
+  mcp: ThreadServers;
   /** The program that runs command lines. */
   shell: string;
   /** NAME=value entries that commands get. */

@@ -77,6 +77,8 @@ export class TurnHooks {
   readonly #turnId: string;
   readonly #observer: HookObserver;
   readonly #has: (event: HookEventName) => boolean;
+  /** PreExec hooks may carry programs outside. */
+  readonly mayEscalate: boolean;
 
   constructor(options: {
     session: HookSession;
@@ -84,7 +86,9 @@ export class TurnHooks {
     turnId: string;
     observer: HookObserver;
     has: (event: HookEventName) => boolean;
+    mayEscalate: boolean;
   }) {
+    this.mayEscalate = options.mayEscalate;
     this.#has = options.has;
     this.#session = options.session;
     this.#around = options.around;

@@ -11,26 +11,14 @@
  *
  *  An interrupt aborts one signal, which model, commands, hooks and questions share; each ends what it has begun, and then the turn
  *  is completed as interrupted. */
-import { toHookRunSummary } from "@sallyport/hooks";
-import type { HookContext, HookRefusal, HookRun } from "@sallyport/hooks";
-import type {
-  AgentMessageItem,
-  BlockedInput,
-  HookInputs,
-  ServerNotification,
-  ThreadTokenUsage,
-  TokenUsageBreakdown,
-  Turn as WireTurn,
-  TurnError,
-  TurnStatus,
-  UserInput,
-} from "@sallyport/protocol";
+import type { HookContext, HookRefusal } from "@sallyport/hooks";
+import type { HookInputs, ThreadTokenUsage, TokenUsageBreakdown, UserInput } from "@sallyport/protocol";
 import { v7 as uuidv7 } from "uuid";
 import type { Model, ModelMessage } from "../models/model.ts";
 import { ModelFailure } from "../models/model-failure.ts";
 import { runModelStep } from "../models/model-step.ts";
 import type { ModelStep } from "../models/step-answer.ts";
-import type { StoreChange, StoredTurn } from "../store/index.ts";
+import type { StoreChange } from "../store/index.ts";
 import { modelTools } from "../tools/tool-definitions.ts";
 import { AnswerItems } from "./answer-items.ts";
 import { toolMessage } from "./history.ts";
@@ -38,16 +26,22 @@ import { contextParts, continuationMessage, promptText, userParts } from "./prom
 import { ToolCalls } from "./tool-calls.ts";
 import { Interrupted } from "./turn-context.ts";
 import type { TurnContext } from "./turn-context.ts";
+import { TurnFrame } from "./turn-frame.ts";
+import type { Ending, FrameSession } from "./turn-frame.ts";
+import { callUserCommand } from "./user-command-call.ts";
+import type { UserCommand } from "./user-command-call.ts";
 
 export interface TurnInput {
   input: readonly UserInput[];
   clientUserMessageId: string | null;
   /** JSON Schema that the last message has to meet; null: none. */
   outputSchema: unknown;
+  /** A command of the user's own that the turn begins with. The model is only asked where more input comes meanwhile. */
+  userCommand?: UserCommand;
 }
 
 /** What the session gives to its turns besides the context. */
-export interface TurnSession {
+export interface TurnSession extends FrameSession {
   model: Model;
   maxStopBlocks: number;
   /** Resolves when SessionStart hooks have spoken. `stop`: this turn is refused. */
@@ -57,19 +51,20 @@ export interface TurnSession {
   dropSessionContexts(): void;
   /** Messages that stand before this turn's first: instructions, surroundings. */
   preface(): { messages: ModelMessage[]; parts: { type: "text"; text: string }[] };
-  /** Nothing is left to do but to tell that the turn is completed. */
-  completing(): void;
+  /** The same for an input that begins anew. */
+  freshPreface(): { messages: ModelMessage[] };
+  /** Messages that wait for the next request, and the change that stores that they do not any more. */
+  takePending(): { messages: ModelMessage[]; changes: StoreChange[] };
   /** Input that came while the turn ran. */
   takeSteered(): TurnInput[];
+  /** Takes what came while the turn ran, for the last time: from now on nothing more is taken for this turn. */
+  takeLastSteered(): TurnInput[];
+  /** Resolves when commands of the user that were started in this turn have ended. */
+  userCommandsEnded(): Promise<void>;
   addUsage(last: TokenUsageBreakdown): ThreadTokenUsage;
   /** What the thread shows of its first prompt. */
   previewChange(text: string): StoreChange[];
-  statusChange(status: "active" | "idle" | "systemError"): ServerNotification;
-  /** Runs that belong to this turn, in the order of their start. */
-  hookRuns(): HookRun[];
 }
-
-type Ending = { status: TurnStatus; error: TurnError | null };
 
 export class Turn {
   readonly #context: TurnContext;
@@ -77,8 +72,7 @@ export class Turn {
   readonly #input: TurnInput;
   readonly #items: AnswerItems;
   readonly #tools: ToolCalls;
-  readonly #startedAtMs: number = Date.now();
-  #blockedInput: BlockedInput | null = null;
+  readonly #frame: TurnFrame;
   /** Rounds that hooks have asked for in a row. */
   #rounds = 0;
   #lastText: string | null = null;
@@ -89,6 +83,7 @@ export class Turn {
     this.#input = input;
     this.#items = new AnswerItems(context);
     this.#tools = new ToolCalls(context);
+    this.#frame = new TurnFrame(context, session);
   }
 
   /** How often Stop hooks have kept the turn going so far. */
@@ -98,18 +93,15 @@ export class Turn {
 
   /** The change that stores the turn while it runs. */
   beginning(): StoreChange {
-    return { kind: "putTurn", turn: this.#stored({ status: "inProgress", error: null }) };
+    return this.#frame.beginning();
   }
 
   /** Resolves when the turn is completed. Rejects only when something could not be stored. */
   async run(): Promise<void> {
-    const { threadId, log } = this.#context;
-    const turn = this.#wire({ status: "inProgress", error: null }, null);
-    await log.record(
-      [{ kind: "updateThread", patch: { recencyAtMs: this.#startedAtMs, updatedAtMs: this.#startedAtMs } }],
-      [this.#session.statusChange("active"), { method: "turn/started", params: { threadId, turn } }],
-    );
-    await this.#complete(await this.#workToEnd());
+    await this.#frame.begin();
+    const ending = await this.#workToEnd();
+    await this.#keepSteered();
+    await this.#frame.complete(ending, this.#items.lastMessage);
   }
 
   async #workToEnd(): Promise<Ending> {
@@ -127,12 +119,16 @@ export class Turn {
   }
 
   async #work(): Promise<void> {
+    const { userCommand } = this.#input;
+    if (userCommand !== undefined && !(await this.#runUserCommand(userCommand))) return undefined;
     const { stop } = await this.#abortable(this.#session.started());
     if (stop !== null) return await this.#block(this.#input, stop.runId);
+    await this.#addPending();
     const accepted = this.#input.input.length === 0 ? "accepted" : await this.#acceptPrompt(this.#input);
     if (accepted === "blocked") return undefined;
     for (;;) {
       await this.#acceptSteered();
+      await this.#addPending();
       await this.#addAsyncContexts();
       const { toolCalls } = await this.#askModel();
       for (const call of toolCalls) await this.#runTool(call);
@@ -140,12 +136,44 @@ export class Turn {
     }
   }
 
-  async #acceptPrompt({ input, clientUserMessageId }: TurnInput): Promise<"accepted" | "blocked"> {
-    const { hooks, signal, settings, turnId, threadId, log, history } = this.#context;
+  /** Whether there is something for the model to answer. */
+  async #runUserCommand(command: UserCommand): Promise<boolean> {
+    const { history, log, turnId, signal } = this.#context;
+    const message = await callUserCommand(this.#context, command);
+    const { messages } = this.#session.preface();
+    await log.record([history.append(turnId, [...messages, message])]);
+    signal.throwIfAborted();
+    await this.#abortable(this.#session.userCommandsEnded());
+    const steered = this.#session.takeLastSteered();
+    if (steered.length === 0) return false;
+    // These are the first words of the session perhaps, so SessionStart hooks come before them.
+    const { stop } = await this.#abortable(this.#session.started());
+    const outcomes: string[] = [];
+    for (const input of steered) {
+      if (stop === null) outcomes.push(await this.#acceptPrompt(input));
+      else await this.#block(input, stop.runId);
+    }
+    return outcomes.includes("accepted");
+  }
+
+  /** What clients and the user's commands have for the model. */
+  async #addPending(): Promise<void> {
+    const { history, log, turnId } = this.#context;
+    const { messages, changes } = this.#session.takePending();
+    if (messages.length === 0) return;
+    const first = history.isEmpty ? this.#session.preface().messages : [];
+    await log.record([history.append(turnId, [...first, ...messages]), ...changes]);
+  }
+
+  async #acceptPrompt(
+    { input, clientUserMessageId }: TurnInput,
+    signal: AbortSignal | null = this.#context.signal,
+  ): Promise<"accepted" | "blocked"> {
+    const { hooks, settings, turnId, threadId, log, history } = this.#context;
     const own = userParts(input, settings.cwd);
     const prompt = promptText(input);
     const { block, stop, contexts } = await hooks.fire("UserPromptSubmit", { prompt }, signal);
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     const refusal = stop ?? block;
     if (refusal !== null) {
       await this.#block({ input, clientUserMessageId, outputSchema: null }, refusal.runId);
@@ -181,12 +209,31 @@ export class Turn {
 
   /** The model never gets it; the turn keeps it, with the run that refused it. Stored at once: nothing else holds the words. */
   async #block({ input }: TurnInput, hookRunId: string): Promise<void> {
-    this.#blockedInput = { content: [...input], hookRunId };
+    this.#frame.blockedInput = { content: [...input], hookRunId };
     await this.#context.log.record([this.beginning()]);
   }
 
   async #acceptSteered(): Promise<void> {
     for (const steered of this.#session.takeSteered()) await this.#acceptPrompt(steered);
+  }
+
+  /** Whether the turn has something to go on with. Where nothing came, nothing will: the client is told so, and starts a turn. */
+  async #acceptLastSteered(): Promise<boolean> {
+    await this.#abortable(this.#session.userCommandsEnded());
+    const outcomes: string[] = [];
+    for (const steered of this.#session.takeLastSteered()) outcomes.push(await this.#acceptPrompt(steered));
+    return outcomes.includes("accepted");
+  }
+
+  /** An interrupt or a failure came before the model was asked again: the words are not lost, the next turn's request has them. Hooks
+   *  see them as ever, so what they refuse does not slip in behind an interrupt. */
+  async #keepSteered(): Promise<void> {
+    await this.#session.userCommandsEnded();
+    for (;;) {
+      const steered = this.#session.takeLastSteered();
+      if (steered.length === 0) return;
+      for (const input of steered) await this.#acceptPrompt(input, null);
+    }
   }
 
   async #addAsyncContexts(): Promise<boolean> {
@@ -218,11 +265,12 @@ export class Turn {
   }
 
   async #stepOfModel(): Promise<ModelStep> {
-    const { history, log, signal, threadId, turnId } = this.#context;
+    const { history, log, mcp, signal, threadId, turnId } = this.#context;
+    const tools = [...modelTools, ...(await mcp.offer(signal))];
     try {
       return await runModelStep(this.#session.model, {
         prompt: history.messages,
-        tools: modelTools,
+        tools,
         outputSchema: this.#input.outputSchema,
         signal,
         onPart: (part) => this.#items.add(part),
@@ -284,9 +332,7 @@ export class Turn {
       this.#rounds += 1;
       return true;
     }
-    const steered = this.#session.takeSteered();
-    for (const input of steered) await this.#acceptPrompt(input);
-    return steered.length > 0;
+    return await this.#acceptLastSteered();
   }
 
   async #interrupted(): Promise<Ending> {
@@ -300,55 +346,6 @@ export class Turn {
     const { history, log, turnId } = this.#context;
     const messages = history.openCalls().map((call) => toolMessage(call, text));
     if (messages.length > 0) await log.record([history.append(turnId, messages)]);
-  }
-
-  async #complete(ending: Ending): Promise<void> {
-    this.#session.completing();
-    const { threadId, turnId, log } = this.#context;
-    const { error } = ending;
-    const turn = this.#wire(ending, this.#items.lastMessage);
-    const failure: ServerNotification[] =
-      error === null ? [] : [{ method: "error", params: { error, willRetry: false, threadId, turnId } }];
-    await log.record(
-      [
-        { kind: "putTurn", turn: this.#stored(ending) },
-        { kind: "updateThread", patch: { updatedAtMs: Date.now() } },
-      ],
-      [
-        this.#session.statusChange(error === null ? "idle" : "systemError"),
-        ...failure,
-        { method: "turn/completed", params: { threadId, turn } },
-      ],
-    );
-  }
-
-  #stored({ status, error }: Ending): StoredTurn {
-    const completedAtMs = status === "inProgress" ? null : Date.now();
-    const startedAtMs = this.#startedAtMs;
-    return {
-      id: this.#context.turnId,
-      rootTurnId: this.#context.turnId,
-      status,
-      error,
-      startedAtMs,
-      completedAtMs,
-      durationMs: completedAtMs === null ? null : Math.max(0, completedAtMs - startedAtMs),
-      blockedInput: this.#blockedInput,
-    };
-  }
-
-  #wire(ending: Ending, lastMessage: AgentMessageItem | null): WireTurn {
-    const { startedAtMs, completedAtMs, durationMs, blockedInput, ...stored } = this.#stored(ending);
-    return {
-      ...stored,
-      items: lastMessage === null ? [] : [lastMessage],
-      itemsView: lastMessage === null ? "notLoaded" : "summary",
-      startedAt: startedAtMs === null ? null : Math.floor(startedAtMs / 1000),
-      completedAt: completedAtMs === null ? null : Math.floor(completedAtMs / 1000),
-      durationMs,
-      hookRuns: this.#session.hookRuns().map(toHookRunSummary),
-      ...(blockedInput === null ? {} : { blockedInput }),
-    };
   }
 
   async #abortable<T>(pending: Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FileChangeItem } from "@sallyport/protocol";
+import type { FileChangeItem, McpToolCallItem } from "@sallyport/protocol";
 import { interruptedHookRun, interruptedItem, interruptedTurn } from "../../src/store/interrupted.ts";
 import { agentMessage, command, completed, completedRun, hookRun, newTurn, startMs } from "./samples.ts";
 
@@ -9,6 +9,22 @@ const patch: FileChangeItem = {
   id: "call_2",
   changes: [],
   status: "inProgress",
+  startedAtMs: startMs,
+};
+const call: McpToolCallItem = {
+  type: "mcpToolCall",
+  id: "call_3",
+  server: "s",
+  tool: "t",
+  status: "inProgress",
+  arguments: {},
+  appContext: null,
+  mcpAppUi: null,
+  pluginId: null,
+  readOnlyHint: null,
+  result: null,
+  error: null,
+  durationMs: null,
   startedAtMs: startMs,
 };
 const atMs = startMs + 100;
@@ -21,10 +37,12 @@ test("interruptedTurn() and interruptedHookRun() end what runs at the last sign 
   assert.deepEqual(interruptedHookRun(run, atMs), { ...run, ...ended, status: "stopped", entries });
 });
 
-test("interruptedItem() fails a command and a patch, and ends a message", () => {
+test("interruptedItem() fails a command, a patch and a tool call, and ends a message", () => {
   const ended = { status: "failed", interrupted: true, completedAtMs: atMs } as const;
   assert.deepEqual(interruptedItem(command(), atMs), { ...command(), ...ended, durationMs: 100 });
   assert.deepEqual(interruptedItem(patch, atMs), { ...patch, ...ended });
+  const error = { message: "interrupted" };
+  assert.deepEqual(interruptedItem(call, atMs), { ...call, ...ended, durationMs: 100, error });
   const message = agentMessage({ text: "so far" });
   assert.deepEqual(interruptedItem(message, atMs), { ...message, completedAtMs: atMs });
 });

@@ -18,7 +18,16 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { Database, inMemory } from "../../src/store/sqlite/database.ts";
 import { migrate, migrations } from "../../src/store/sqlite/migrations.ts";
 import { openEphemeralThreadStore, openThreadStore } from "../../src/store/sqlite/sqlite-thread-store.ts";
-import { agentMessage, completed, newThread, newTurn, startMs, threadWithTurns, userMessage } from "./samples.ts";
+import {
+  agentMessage,
+  completed,
+  execRecord,
+  newThread,
+  newTurn,
+  startMs,
+  threadWithTurns,
+  userMessage,
+} from "./samples.ts";
 
 let folder: string;
 let home: string;
@@ -122,6 +131,32 @@ describe("migrate()", () => {
     });
     assert.deepEqual(tables(database), ["one"]);
     assert.deepEqual({ ...(version(database) as object) }, { user_version: 1 });
+    database.close();
+  });
+
+  test("a database of the first version keeps its messages, and its exec runs are counted", async () => {
+    const store = openThreadStore(home);
+    const { id, turnIds } = await threadWithTurns(store, 1);
+    const [turnId = ""] = turnIds;
+    const put = { kind: "putExecRun", turnId, itemId: "call_1", record: execRecord() } as const;
+    await store.commit(id, { changes: [{ kind: "appendMessages", turnId, messages: [{ role: "user" }] }, put] });
+    await store.close();
+    const path = join(home, "sallyport.db");
+    const older = new DatabaseSync(path);
+    older.exec(`DROP INDEX messages_replaced; ALTER TABLE messages DROP COLUMN replaced_by;
+      ALTER TABLE turns DROP COLUMN exec_runs; PRAGMA user_version = 1`);
+    older.close();
+    const newer = openThreadStore(home);
+    assert.deepEqual(await newer.readMessages(id), [{ turnId, body: { role: "user" } }]);
+    await newer.close();
+    const database = new DatabaseSync(path);
+    assert.deepEqual(
+      database
+        .prepare("SELECT exec_runs FROM turns")
+        .all()
+        .map((row) => ({ ...row })),
+      [{ exec_runs: 1 }],
+    );
     database.close();
   });
 

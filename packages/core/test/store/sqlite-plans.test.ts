@@ -66,7 +66,9 @@ async function useAll(store: ThreadStore): Promise<void> {
   }
   await store.readTurn(id, turnId, "full");
   await store.readMessages(id);
+  await store.readTurnMessages(id, turnId);
   await store.readEvents(id, { afterSeq: 0, limit: 3 });
+  await store.commit(id, { changes: [{ kind: "revert", beforeTurnId: turn.id }] });
   await store.releaseThread(id);
   await store.acquireThread(id);
   await store.deleteThread(id);

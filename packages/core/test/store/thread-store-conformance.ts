@@ -474,6 +474,106 @@ export function runThreadStoreConformance(name: string, makePlace: () => StorePl
         ]);
         assert.equal((await store.listItems(id, {})).data.length, 3);
       });
+
+      test("readTurnMessages gives what each turn did to the input, replaced since or not", async () => {
+        const { id, turnIds } = await threadWithTurns(store, 2);
+        const [first = "", second = ""] = turnIds;
+        const [user, summary, tool] = [{ role: "user" }, { role: "summary" }, { role: "tool" }];
+        await store.commit(id, { changes: [{ kind: "appendMessages", turnId: first, messages: [user, tool] }] });
+        await store.commit(id, { changes: [{ kind: "replaceMessages", turnId: second, messages: [summary] }] });
+        await store.commit(id, { changes: [{ kind: "appendMessages", turnId: second, messages: [tool] }] });
+        await reopen();
+        const none = { messages: [], replacesEarlier: false };
+        assert.deepEqual(await store.readTurnMessages(id, first), { messages: [user, tool], replacesEarlier: false });
+        assert.deepEqual(await store.readTurnMessages(id, second), {
+          messages: [summary, tool],
+          replacesEarlier: true,
+        });
+        assert.deepEqual(await store.readTurnMessages(id, "x"), none);
+      });
+    });
+
+    describe("revert", () => {
+      test("removes the turn, later ones and what belongs to them, and brings replaced messages back", async () => {
+        const { id, turnIds } = await threadWithTurns(store, 3);
+        const [first = "", second = "", third = ""] = turnIds;
+        await store.commit(id, {
+          changes: [
+            { kind: "appendMessages", turnId: first, messages: [{ role: "user" }] },
+            { kind: "replaceMessages", turnId: second, messages: [{ role: "summary" }] },
+            { kind: "appendMessages", turnId: third, messages: [{ role: "tool" }] },
+            {
+              kind: "putHookRun",
+              turnId: first,
+              run: hookRun({ status: "completed", completedAtMs: 2, durationMs: 1 }),
+            },
+            { kind: "putHookRun", turnId: third, run: hookRun() },
+            { kind: "putExecRun", turnId: third, itemId: "call_1", record: execRecord() },
+          ],
+          events: [warning(id, "before")],
+        });
+        const { data } = await store.listTurns(id, { sortDirection: "asc", itemsView: "full" });
+        const { seqs } = await store.commit(id, {
+          changes: [{ kind: "revert", beforeTurnId: second }],
+          events: [warning(id, "reverted")],
+        });
+        await reopen();
+        const left = await store.listTurns(id, { sortDirection: "asc", itemsView: "full" });
+        assert.deepEqual(left.data, data.slice(0, 1));
+        assert.deepEqual(await store.readMessages(id), [{ turnId: first, body: { role: "user" } }]);
+        assert.equal(await store.readTurn(id, third, "full"), null);
+        assert.deepEqual((await store.listExecRuns(id, third, {})).data, []);
+        assert.equal((await store.readEvents(id, { afterSeq: 0, limit: 9 })).isComplete, false);
+        const later = await store.readEvents(id, { afterSeq: (seqs[0] ?? 0) - 1, limit: 9 });
+        assert.deepEqual(later, {
+          events: [{ seq: seqs[0], notification: warning(id, "reverted") }],
+          isComplete: true,
+        });
+      });
+
+      test("refuses a turn that is not there, and a thread without turns is in no list", async () => {
+        const { id, turnIds } = await threadWithTurns(store, 1);
+        const [turnId = ""] = turnIds;
+        const unknown = { changes: [{ kind: "revert", beforeTurnId: "x" } as const] };
+        await assert.rejects(store.commit(id, unknown), { code: "TURN_NOT_FOUND" });
+        assert.equal((await store.listTurns(id, {})).data.length, 1);
+        await store.commit(id, { changes: [{ kind: "revert", beforeTurnId: turnId }] });
+        const { data } = await store.listThreads({});
+        assert.equal(
+          data.some((thread) => thread.id === id),
+          false,
+        );
+      });
+    });
+
+    describe("exec runs of one turn", () => {
+      test("are bounded: the first and the newest are kept, and the end of one that gave way is not", async () => {
+        const { id, turnIds } = await threadWithTurns(store, 1);
+        const [turnId = ""] = turnIds;
+        const records = Array.from({ length: 4100 }, () => execRecord({ durationMs: null }));
+        const put = (record: (typeof records)[number]) =>
+          ({ kind: "putExecRun", turnId, itemId: "call_1", record }) as const;
+        await store.commit(id, { changes: records.map(put) });
+        const gone = records[2050];
+        const kept = records[4099];
+        assert.ok(gone !== undefined && kept !== undefined);
+        await store.commit(id, { changes: [gone, kept].map((record) => put({ ...record, durationMs: 5 })) });
+        const ids: string[] = [];
+        let ended: unknown = null;
+        for (let cursor: string | null = null; ;) {
+          const page = await store.listExecRuns(id, turnId, { cursor, limit: 200 });
+          ids.push(...page.data.map(({ record }) => record.id));
+          ended = page.data.at(-1)?.record.durationMs;
+          cursor = page.nextCursor;
+          if (cursor === null) break;
+        }
+        const expected = [...records.slice(0, 2000), ...records.slice(2100)];
+        assert.deepEqual(
+          ids,
+          expected.map((record) => record.id),
+        );
+        assert.equal(ended, 5);
+      });
     });
 
     describe("events", () => {

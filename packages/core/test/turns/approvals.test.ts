@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { CommandExecutionItem, Turn } from "@sallyport/protocol";
+import { Approvals } from "../../src/session/approvals.ts";
 import type { ApprovalDecision, ApprovalRequest } from "../../src/session/approvals.ts";
+import { ThreadLog } from "../../src/session/thread-log.ts";
 import type { ThreadSession } from "../../src/session/thread-session.ts";
 import { makeStage, moduleHook, startThread } from "../support/stage.ts";
 import type { Heard, Stage } from "../support/stage.ts";
@@ -41,7 +43,19 @@ test("a prompt rule asks about the exact program; accept lets it run once", asyn
   const { params } = first;
   assert.deepEqual(
     [params.threadId, params.turnId, params.command, params.cwd, params.availableDecisions],
-    [thread.session.id, turn.id, "touch a", stage.project, ["accept", "acceptForSession", "decline", "cancel"]],
+    [
+      thread.session.id,
+      turn.id,
+      "touch a",
+      stage.project,
+      [
+        "accept",
+        "acceptForSession",
+        { acceptWithExecpolicyAmendment: { execpolicy_amendment: ["touch", "a"] } },
+        "decline",
+        "cancel",
+      ],
+    ],
   );
   assert.match(params.reason ?? "", /^touching is sensitive \(rule /);
   assert.notEqual(first.requestId, second?.requestId);
@@ -196,4 +210,101 @@ test("an answer that is none refuses, and the turn goes on", async () => {
   session.failApproval(requestId, "the client sent no decision");
   assert.equal((await heard.completedTurn(id)).status, "completed");
   assert.equal(existsSync(join(stage.project, "a")), false);
+});
+
+test("while a question waits the command's time does not run", async () => {
+  const stage = makeStage({ rules });
+  const call = { name: "shell", arguments: { command: "touch a && echo done", timeout_ms: 400 } };
+  const thread = await startThread(stage, { model: stage.script([{ tool_calls: [call] }, { text: "ok" }]) });
+  const { id } = await thread.session.startTurn({ input });
+  const { requestId } = await thread.heard.until(({ requests }) => requests[0]);
+  // Longer than the command may take: what is waited for is that time itself.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  thread.session.answerApproval(requestId, "accept");
+  const turn = await thread.heard.completedTurn(id);
+  const [item] = await commandsOf(stage, thread.session, turn);
+  assert.deepEqual([item?.status, item?.aggregatedOutput], ["completed", "done\n"]);
+  // The control: the limit itself holds.
+  const slow = { name: "shell", arguments: { command: "sleep 30", timeout_ms: 400 } };
+  const other = await startThread(stage, { model: stage.script([{ tool_calls: [slow] }, { text: "ok" }]) });
+  const ended = await answering(other, []);
+  const [late] = await commandsOf(stage, other.session, ended.turn);
+  assert.equal(late?.status, "failed");
+});
+
+test("a granular policy says for rules and for whole actions whether they are asked about", async () => {
+  const guard = moduleHook(
+    "PreToolUse",
+    () => {
+      throw new Error("broken");
+    },
+    { onError: "ask" },
+  );
+  for (const [granular, asked] of [
+    [{ rules: true, sandbox_approval: true }, 2],
+    [{ rules: false, sandbox_approval: true }, 1],
+    [{ rules: true, sandbox_approval: false }, 0],
+  ] as const) {
+    const stage = makeStage({ rules, modules: [guard] });
+    const model = stage.script([shell("touch a"), { text: "ok" }]);
+    const thread = await startThread(stage, { model, approvalPolicy: { granular } });
+    const { requests } = await answering(thread, Array(asked).fill("accept"));
+    assert.equal(requests.length, asked, JSON.stringify(granular));
+    assert.equal(existsSync(join(stage.project, "a")), asked === 2);
+  }
+});
+
+test("a yes is kept for what was proposed, and for nothing that a client makes up", async () => {
+  const stage = makeStage();
+  const { session } = await startThread(stage, { model: stage.script([{ text: "ok" }]) });
+  const proposals = ["/a", null].map((cwd) => ({
+    pattern: ["git", "push"],
+    exact: true,
+    file: "/usr/bin/git",
+    sha256: null,
+    cwd,
+  }));
+  const approvals = new Approvals({
+    threadId: session.id,
+    log: new ThreadLog(stage.store, session.id),
+    nextRequestId: () => 1,
+    onFlags: (activeFlags) => ({
+      method: "thread/status/changed",
+      params: { threadId: session.id, status: { type: "active", activeFlags } },
+    }),
+  });
+  const ask = async (decision: ApprovalDecision): Promise<unknown> => {
+    const params = { threadId: session.id, turnId: "", itemId: "", startedAtMs: 0, reason: null, grantRoot: null };
+    const unsubscribe = approvals.subscribe(({ requestId }) => approvals.answer(requestId, decision));
+    try {
+      return await approvals.ask(
+        { method: "item/fileChange/requestApproval", params },
+        { rememberAs: JSON.stringify(decision), proposals },
+        new AbortController().signal,
+      );
+    } finally {
+      unsubscribe();
+    }
+  };
+  const keep = (...pattern: string[]): ApprovalDecision => ({
+    acceptWithExecpolicyAmendment: { execpolicy_amendment: pattern },
+  });
+  assert.deepEqual(await ask(keep("git", "push")), {
+    kind: "allow",
+    by: "the user",
+    keep: { scope: "always", proposal: proposals[0] },
+  });
+  assert.deepEqual(await ask("accept"), { kind: "allow", by: "the user" });
+  assert.deepEqual(await ask("acceptForSession"), {
+    kind: "allow",
+    by: "the user, for this session",
+    keep: { scope: "session" },
+  });
+  for (const pattern of [["git"], [], ["git", "push", "--force"], ["sh"]]) {
+    assert.deepEqual(await ask(keep(...pattern)), {
+      kind: "deny",
+      reason: "the approval request failed: what the client wants to keep was not proposed",
+      decision: "decline",
+    });
+  }
 });

@@ -169,3 +169,43 @@ test("the attack: a command that starts many programs at once gets at most eight
   await heard.completedTurn(id);
   assert.deepEqual([most, ended], [8, programs]);
 });
+
+test("hooks_may_escalate: a hook carries outside what no rule is about, by the conditions of a rule; without it nothing leaves", async () => {
+  const hook = moduleHook("PreExec", () => permission("escalate", "it is harmless"), { matcher: "true|env" });
+  const decisions = async (options: Parameters<typeof makeStage>[0]): Promise<unknown[]> => {
+    const stage = makeStage({ modules: [hook], ...options });
+    const thread = await startThread(stage, {
+      model: stage.script([shell("/bin/true; /usr/bin/env true; :"), { text: "ok" }]),
+    });
+    const turn = await runTurn(thread, "go");
+    const { data } = await stage.store.listExecRuns(thread.session.id, turn.id, {});
+    return data.map(({ record }) => [record.decision, record.reason.kind, record.reason.text]).slice(1, 3);
+  };
+  const config = "hooks_may_escalate = true\n";
+  const by = 'hook "module:test-PreExec:pre_exec:0:0"';
+  const told = await decisions({ config });
+  assert.deepEqual(told[0], ["escalate", "hook", `it is harmless: carried outside by ${by}`]);
+  // A launcher leaves on no hook's word.
+  assert.deepEqual(told[1], [
+    "run",
+    "launcher",
+    `it is harmless: ${by} wants it outside, but it is kept inside: it runs its arguments as a program, and the rule does not say escalate = True`,
+  ]);
+  assert.deepEqual((await decisions({}))[0], ["run", "default", "no rule matches"]);
+  const asks = await decisions({ config, rules: 'prefix_rule(["true"], "forbidden")\n' });
+  assert.deepEqual([asks[0]].flat().slice(0, 2), ["deny", "rule"]);
+});
+
+test("PostExec hooks hear which rule it was", async () => {
+  const seen: unknown[] = [];
+  const hook = moduleHook("PostExec", ({ file, rule }) => void seen.push([file, rule]), { matcher: "true|sleep" });
+  const stage = makeStage({ modules: [hook], rules: 'prefix_rule(["true"], justification = "so it is")\n' });
+  await runCommand(stage, "/bin/true; sleep 0.01; :");
+  assert.deepEqual(
+    seen.toSorted((one, other) => String(one).localeCompare(String(other))),
+    [
+      ["/usr/bin/sleep", null],
+      ["/usr/bin/true", { decision: "allow", justification: "so it is" }],
+    ],
+  );
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -241,6 +241,26 @@ test("the attack: an answer that comes letter by letter is told whole, and its p
   assert.ok(most > 0 && most <= 2000, `${most}`);
   await thread.heard.completedTurn(id);
   assert.equal(told.join(""), text);
+});
+
+test("the attack: a patch plants a hook in a repository below the working folder", async () => {
+  const stage = makeStage();
+  const nested = join(stage.project, "vendor", "lib");
+  mkdirSync(join(nested, ".git", "hooks"), { recursive: true });
+  const model = stage.script([
+    patch("*** Add File: vendor/lib/.git/hooks/post-checkout\n+#!/bin/sh"),
+    patch("*** Add File: vendor/lib/free\n+x\n*** Add File: vendor/lib/.git/config\n+[core]"),
+    // The control: what is no git folder may be written.
+    patch("*** Add File: vendor/lib/free\n+x"),
+    { expect: "Applied", text: "ok" },
+  ]);
+  const thread = await startThread(stage, { model });
+  await runTurn(thread, "go");
+  const files = ["vendor/lib/.git/hooks/post-checkout", "vendor/lib/.git/config", "vendor/lib/free"];
+  assert.deepEqual(
+    files.map((file) => existsSync(join(stage.project, file))),
+    [false, false, true],
+  );
 });
 
 test("the attack: a patch of Sallyport's own program is refused in every part of it", async () => {

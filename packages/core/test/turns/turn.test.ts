@@ -257,10 +257,11 @@ test("update_plan is told and has no item", async () => {
   assert.deepEqual(types, ["userMessage", "agentMessage"]);
 });
 
-test("a broken rules file stops every command, with the place of the mistake", async () => {
-  const stage = makeStage({ rules: "prefix_rule(\n" });
+test("rules that break while a thread is loaded stop every command, with the place of the mistake", async () => {
+  const stage = makeStage({ rules: "" });
   const model = stage.script([shell("touch made"), { expect: "test.rules", text: "ok" }]);
   const thread = await startThread(stage, { model });
+  writeFileSync(join(stage.home, "rules", "test.rules"), "prefix_rule(\n", { mode: 0o600 });
   const turn = await runTurn(thread, "go");
   assert.equal(turn.error, null);
   const { status, exitCode, aggregatedOutput } = commandIn(await itemsOf(stage, thread, turn));

@@ -28,19 +28,49 @@ export interface ConfigEdit {
 
 export type TomlData = string | number | boolean | TomlData[] | { [key: string]: TomlData };
 
+export interface EditConfigOptions {
+  /** Sees the text as it is before the edits, under the lock; what it throws stops them. */
+  check?(text: string): void;
+}
+
 const lockTimeoutMs = 10_000;
 
 /** Applies all edits or none, atomically, under a lock that other processes of Sallyport respect. The file and its folder are made
  *  (mode 0600, 0700) where they are missing. Throws `CONFIG_INVALID` where the file is no TOML, `CONFIG_UNWRITABLE` where it can't be
- *  written, or can't be changed without touching the rest. */
-export async function editConfig(path: string, edits: readonly ConfigEdit[]): Promise<void> {
+ *  written, or can't be changed without touching the rest. Returns the text as it is now. */
+export async function editConfig(
+  path: string,
+  edits: readonly ConfigEdit[],
+  options: EditConfigOptions = {},
+): Promise<string> {
+  // The lock makes the whole process wait, so within it only one may want it: else its holder never comes to give it up.
+  const before = pendingEdits.get(path) ?? Promise.resolve();
+  const editing = before.then(() => editLocked(path, edits, options));
+  const settled = editing.then(
+    () => {},
+    () => {}, // the caller is told
+  );
+  pendingEdits.set(path, settled);
+  try {
+    return await editing;
+  } finally {
+    if (pendingEdits.get(path) === settled) pendingEdits.delete(path);
+  }
+}
+
+/** By file: when the last edit of this process has ended. */
+const pendingEdits = new Map<string, Promise<void>>();
+
+async function editLocked(path: string, edits: readonly ConfigEdit[], options: EditConfigOptions): Promise<string> {
   makeFolder(dirname(path));
   using _lock = await lockConfig(path);
   // A link leads to where the user keeps the file; renaming over the link would cut it off.
   const target = realTarget(path);
   const text = readText(target, path);
-  const edited = await editTomlText(text, edits, path);
-  if (edited !== text) replaceFile(target, edited);
+  options.check?.(text);
+  const changed = await editTomlText(text, edits, path);
+  if (changed !== text) replaceFile(target, changed);
+  return changed;
 }
 
 /** Tried out on the parsed document first: what the new text has to mean is known before there is one. */

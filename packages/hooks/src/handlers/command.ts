@@ -44,7 +44,7 @@ export async function runCommand(action: CommandAction, context: HandlerContext)
     return startProblem(error, found.file, cwd);
   }
   if (program === null) {
-    starting.then(discard, () => {}); // it may still come; nobody asks any more
+    await endedOrLate(starting.then(discard));
     return resultOf({ outcome: limit.reached ?? "cancelled" });
   }
   const stop = (): void => program.terminate(killGraceMs);
@@ -60,11 +60,21 @@ async function aborted(signal: AbortSignal): Promise<null> {
   return null;
 }
 
-function discard(program: PlainProgram): void {
+/** It came although nobody asks any more. Resolves when it has ended. */
+async function discard(program: PlainProgram): Promise<void> {
   program.terminate(0);
   program.stdin.on("error", () => {}).destroy();
   program.stdout.destroy();
   program.stderr.destroy();
+  await program.finished;
+}
+
+/** Whoever ends a run may count on its program being gone, but not wait for a start that never comes. */
+async function endedOrLate(ended: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, killGraceMs);
+  await Promise.race([ended.catch(() => {}), late.promise]);
+  clearTimeout(timer);
 }
 
 /** A program that does not read, or ends before it has read everything, is no failure. */

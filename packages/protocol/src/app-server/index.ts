@@ -24,10 +24,13 @@ export {
   AgentMessageItem,
   CommandAction,
   CommandExecutionItem,
+  ContextCompactionItem,
   FileChangeItem,
   FileUpdateChange,
   ReasoningItem,
   ThreadItem,
+  McpToolCallItem,
+  McpToolCallResult,
   ToolItemStatus,
   UserMessageItem,
 } from "./thread-item.ts";
@@ -61,6 +64,35 @@ export { ThreadStartParams, ThreadStartResponse } from "./thread-start.ts";
 export { ThreadResumeParams, ThreadResumeResponse } from "./thread-resume.ts";
 export { ThreadReadParams, ThreadReadResponse } from "./thread-read.ts";
 export { ThreadListParams, ThreadListResponse, ThreadSortKey } from "./thread-list.ts";
+export {
+  ThreadCompactStartParams,
+  ThreadCompactStartResponse,
+  ThreadForkParams,
+  ThreadForkResponse,
+  ThreadInjectItemsParams,
+  ThreadInjectItemsResponse,
+  ThreadRevertParams,
+  ThreadRevertResponse,
+  ThreadShellCommandParams,
+  ThreadShellCommandResponse,
+} from "./thread-history.ts";
+export {
+  ThreadArchiveParams,
+  ThreadArchiveResponse,
+  ThreadDeleteParams,
+  ThreadDeleteResponse,
+  ThreadLoadedListParams,
+  ThreadLoadedListResponse,
+  ThreadNameSetParams,
+  ThreadNameSetResponse,
+  ThreadUnarchiveParams,
+  ThreadUnarchiveResponse,
+  ThreadUnsubscribeParams,
+  ThreadUnsubscribeResponse,
+  ThreadIdNotification,
+  ThreadNameUpdatedNotification,
+} from "./thread-lifecycle.ts";
+export { TurnSteerParams, TurnSteerResponse } from "./turn-steer.ts";
 export { TurnsListParams, TurnsListResponse } from "./turns-list.ts";
 export { ItemsListEntry, ItemsListParams, ItemsListResponse } from "./items-list.ts";
 export { ExecRunsListParams, ExecRunsListResponse } from "./exec-runs-list.ts";
@@ -74,11 +106,46 @@ export {
   FileChangeApprovalParams,
   FileChangeApprovalResponse,
 } from "./approval.ts";
-export { ConfigBatchWriteParams, ConfigBatchWriteResponse, ConfigEdit } from "./config-write.ts";
+export { ConfigBatchWriteParams, ConfigEdit, ConfigValueWriteParams, ConfigWriteResponse } from "./config-write.ts";
+export {
+  ConfigLayerMetadata,
+  ConfigLayerSource,
+  ConfigReadLayer,
+  ConfigReadParams,
+  ConfigReadResponse,
+  ConfigRequirementsReadParams,
+  ConfigRequirementsReadResponse,
+} from "./config-read.ts";
+export {
+  CollaborationModeListParams,
+  CollaborationModeListResponse,
+  SkillsListParams,
+  SkillsListResponse,
+} from "./client-lists.ts";
+export {
+  CommandExecDoneResponse,
+  CommandExecOutputDeltaNotification,
+  CommandExecParams,
+  CommandExecResizeParams,
+  CommandExecResponse,
+  CommandExecTerminalSize,
+  CommandExecTerminateParams,
+  CommandExecWriteParams,
+} from "./command-exec.ts";
+export {
+  McpServerElicitationParams,
+  McpServerElicitationResponse,
+  McpServerStatus,
+  McpServerStatusListParams,
+  McpServerStatusListResponse,
+  McpServerStatusUpdatedNotification,
+  McpTool,
+} from "./mcp-servers.ts";
 export { Model, ModelListParams, ModelListResponse } from "./model-list.ts";
 export { AccountReadParams, AccountReadResponse } from "./account-read.ts";
 export { clientRequests, serverRequests } from "./methods.ts";
 export type {
+  ClientRequestInput,
   ClientRequestMethod,
   ClientRequestParams,
   ClientRequestResult,

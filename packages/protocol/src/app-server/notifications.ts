@@ -7,7 +7,10 @@
  *     thread/status/changed idle, turn/completed */
 import { z } from "zod";
 import { HookRunNotification } from "../hooks.ts";
+import { CommandExecOutputDeltaNotification } from "./command-exec.ts";
 import { RequestId } from "./json-rpc.ts";
+import { McpServerStatusUpdatedNotification } from "./mcp-servers.ts";
+import { ThreadIdNotification, ThreadNameUpdatedNotification } from "./thread-lifecycle.ts";
 import { ThreadItem } from "./thread-item.ts";
 import { Thread, ThreadStatus } from "./thread.ts";
 import { ExecRun, Turn, TurnError } from "./turn.ts";
@@ -118,6 +121,12 @@ export type ServerRequestResolvedNotification = z.infer<typeof ServerRequestReso
 export const serverNotifications = {
   "thread/started": ThreadStartedNotification,
   "thread/status/changed": ThreadStatusChangedNotification,
+  "thread/name/updated": ThreadNameUpdatedNotification,
+  "thread/archived": ThreadIdNotification,
+  "thread/unarchived": ThreadIdNotification,
+  "thread/deleted": ThreadIdNotification,
+  "thread/closed": ThreadIdNotification,
+  "thread/reverted": ThreadIdNotification,
   "thread/tokenUsage/updated": ThreadTokenUsageUpdatedNotification,
   "turn/started": TurnNotification,
   "turn/completed": TurnNotification,
@@ -130,10 +139,12 @@ export const serverNotifications = {
   "item/reasoning/summaryPartAdded": ReasoningSummaryPartAddedNotification,
   "item/reasoning/summaryTextDelta": ReasoningSummaryTextDeltaNotification,
   "item/reasoning/textDelta": ReasoningTextDeltaNotification,
+  "command/exec/outputDelta": CommandExecOutputDeltaNotification,
   "hook/started": HookRunNotification,
   "hook/completed": HookRunNotification,
   "exec/decided": ExecRunNotification,
   "exec/completed": ExecRunNotification,
+  "mcpServer/startupStatus/updated": McpServerStatusUpdatedNotification,
   "serverRequest/resolved": ServerRequestResolvedNotification,
   error: ErrorNotification,
   warning: WarningNotification,

@@ -94,11 +94,47 @@ export const FileChangeItem = z.strictObject({
 });
 export type FileChangeItem = z.infer<typeof FileChangeItem>;
 
+const McpContent = z.record(z.string(), z.unknown());
+
+/** What a tool gave. `content` has the server's own parts, of which only `type` is sure. */
+export const McpToolCallResult = z.strictObject({
+  content: z.array(McpContent),
+  structuredContent: z.unknown(),
+  _meta: z.unknown(),
+});
+export type McpToolCallResult = z.infer<typeof McpToolCallResult>;
+
+/** A result that is marked as an error is a `failed` item with `result` set and `error` null. */
+export const McpToolCallItem = z.strictObject({
+  type: z.literal("mcpToolCall"),
+  ...lifecycle,
+  server: z.string(),
+  tool: z.string(),
+  ...toolOutcome,
+  /** The peer has no word for a call that was declined: its status is `failed`, and `error` says why. */
+  status: z.enum(["inProgress", "completed", "failed"]),
+  arguments: z.unknown(),
+  appContext: z.null(),
+  mcpAppUi: z.null(),
+  pluginId: z.null(),
+  readOnlyHint: z.boolean().nullable(),
+  result: McpToolCallResult.nullable(),
+  error: z.strictObject({ message: z.string() }).nullable(),
+  durationMs: z.int().nullable(),
+});
+export type McpToolCallItem = z.infer<typeof McpToolCallItem>;
+
+/** The model's input was summarised here, or will be: it has completed when the summary stands. */
+export const ContextCompactionItem = z.strictObject({ type: z.literal("contextCompaction"), ...lifecycle });
+export type ContextCompactionItem = z.infer<typeof ContextCompactionItem>;
+
 export const ThreadItem = z.discriminatedUnion("type", [
   UserMessageItem,
   AgentMessageItem,
   ReasoningItem,
   CommandExecutionItem,
   FileChangeItem,
+  McpToolCallItem,
+  ContextCompactionItem,
 ]);
 export type ThreadItem = z.infer<typeof ThreadItem>;

@@ -15,6 +15,8 @@ export const ThreadListParams = z.looseObject({
   archived: z.boolean().nullish(),
   cwd: z.union([z.string(), z.array(z.string())]).nullish(),
   searchTerm: z.string().nullish(),
+  /** No thread has a parent here, so with one nothing is found. */
+  parentThreadId: z.string().nullish(),
 });
 export type ThreadListParams = z.infer<typeof ThreadListParams>;
 

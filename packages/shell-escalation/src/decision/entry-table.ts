@@ -43,6 +43,7 @@ export class EntryTable<Key> {
     row.all.push(entry);
     const [first] = entry.rule.rest;
     if (first === undefined || entry.rule.canonical) row.always.push(entry);
+    else if (first.length === 1) addTo(row.byArgument, first[0] ?? "", entry);
     else for (const token of new Set(first)) addTo(row.byArgument, token, entry);
   }
 

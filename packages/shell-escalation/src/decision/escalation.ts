@@ -4,6 +4,8 @@ import type { ReasonKind, Text } from "@sallyport/protocol";
 import type { RuleOrigin } from "@sallyport/rules-store";
 import { textToDisplay } from "@sallyport/supervisor";
 import type { ExecEvent, ExecFile, Verdict } from "@sallyport/supervisor";
+import { replaceVariables } from "../session-bytes.ts";
+import { planBounds } from "./bounds.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Launchers } from "./launchers.ts";
 import { interpreterArgv, isAnonymous } from "./programs.ts";
@@ -50,16 +52,29 @@ export function planEscalation(
   if (refusal !== null) return refusal;
   const { cwd } = event;
   const caller = { env: event.env, cwd: typeof cwd === "string" ? cwd : null };
-  const { env, dropped } = context.environment.forEscalation(caller, match.rule.env);
+  const { escalateWith } = match.rule;
+  const sandbox = escalateWith === undefined ? null : planBounds(escalateWith, event, context.options);
+  if (typeof sandbox === "string") return refuse("rule", sandbox);
+  const passed = escalateWith === undefined ? match.rule.env : [...match.rule.env, ...escalateWith.env];
+  const { env, dropped } = context.environment.forEscalation(caller, passed);
   const verdict: Verdict = {
     kind: "escalate",
     chainIndex: event.chain.length - 1,
     argv: [...escalatedArgv(event)],
-    env,
+    env: sandbox === null ? env : replaceVariables([...env], sandbox.env),
     cwd: typeof cwd === "string" ? context.places.outside(cwd) : cwd,
     denyRead: [...context.options.wall.denyRead],
+    ...(sandbox === null ? {} : { bounds: sandbox.bounds }),
   };
   return { kind: "possible", verdict, droppedEnv: dropped };
+}
+
+/** The rules that may carry it outside, the longest first; of equals the later one. Strictest wins: where one that may escalate has
+ *  bounds, none without is looked at, be the sandbox there to be had or not. */
+export function grantingRules(matches: readonly Match[]): Match[] {
+  const byLength = matches.toReversed().toSorted((left, right) => right.rule.rest.length - left.rule.rest.length);
+  const bounded = byLength.filter(({ rule }) => rule.escalateWith !== undefined && mayEscalate.has(rule.origin));
+  return bounded.length > 0 ? bounded : byLength;
 }
 
 function refuse(because: ReasonKind, text: string): Refusal {
@@ -146,9 +161,6 @@ function refuseProgram(match: Match, evidence: Evidence, { launchers }: Escalati
   if (asked === undefined) return refuse("identity", "no program was found");
   if (evidence.loaded !== null) return refuse("identity", "it is started through the dynamic loader");
   if (!mayEscalate.has(rule.origin)) return refuse("rule", "a rule of the project does not carry programs outside");
-  // Fails closed because without its bounds the rule would grant more than it says.
-  if (rule.escalateWith !== undefined)
-    return refuse("rule", "the rule bounds the escalation (escalate_with), which this build cannot do");
   const applet = second?.part === "applet" && second.names.includes(baseName(rule.program)) ? second : null;
   const launcher = rule.escalate ? null : launchers.reasonFor(applet ?? asked);
   if (launcher !== null) return refuse("launcher", `${launcher}, and the rule does not say escalate = True`);

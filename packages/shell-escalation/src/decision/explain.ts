@@ -2,13 +2,13 @@
 import { closeSync, fstatSync, openSync, readSync, readlinkSync } from "node:fs";
 import { resolve as resolvePath } from "node:path";
 import type { Text } from "@sallyport/protocol";
-import type { RuleSet } from "@sallyport/rules-store";
-import type { Broker, ExecEvent, ExecFile } from "@sallyport/supervisor";
+import type { ApprovalBook, RuleSet } from "@sallyport/rules-store";
+import type { Bounds, Broker, ExecEvent, ExecFile } from "@sallyport/supervisor";
 import { findProgram } from "../program-search.ts";
 import { findVariable } from "../session-bytes.ts";
 import { explainDecision } from "./decider.ts";
 import type { Opinion } from "./rule-book.ts";
-import type { Decision } from "./types.ts";
+import type { Decision, DeciderOptions, ExecQuestion } from "./types.ts";
 
 export interface ExplainOptions {
   ruleSet: RuleSet;
@@ -17,21 +17,40 @@ export interface ExplainOptions {
   env: readonly Text[];
   /** An absolute path; the folder that can be written from inside. */
   cwd: string;
+  /** Kept approvals, one of which may answer. */
+  approvals?: ApprovalBook;
+  defaultDecision?: NonNullable<DeciderOptions["defaultDecision"]>;
 }
 
 export interface Explanation {
   /** The resolved program, then the interpreters of its `#!` chain. */
   files: readonly Text[];
+  /** Where a person would be asked: after a yes. */
   decision: Decision;
   opinions: readonly Opinion[];
+  /** What a person would be asked; null: nothing. */
+  question: ExecQuestion | null;
 }
 
+/** Nothing is started here, so nothing is planned: it is only told that there would be a sandbox. */
+const unbuilt: Bounds = {
+  outerArgv: [],
+  wall: {
+    landlock: null,
+    seccomp: true,
+    refuseUnixSockets: false,
+    refuseInetSockets: false,
+    keepCapabilities: 0n,
+    probe: null,
+  },
+};
 const maxChain = 5;
 const lineBytes = 256;
 
 /** As `sallyport run` with its default options would decide in this folder. Throws `PROGRAM_NOT_FOUND` and
  *  `PROGRAM_NOT_EXECUTABLE`. */
-export async function explainExec({ ruleSet, argv, env, cwd }: ExplainOptions): Promise<Explanation> {
+export async function explainExec(given: ExplainOptions): Promise<Explanation> {
+  const { ruleSet, argv, env, cwd, approvals, defaultDecision } = given;
   const path = findVariable([...env], "PATH");
   const program = findProgram(argv[0] ?? "", [...argv], path, cwd);
   using opened = new DisposableStack();
@@ -57,15 +76,23 @@ export async function explainExec({ ruleSet, argv, env, cwd }: ExplainOptions): 
       return { errno: 2 };
     }
   };
-  const options = {
+  let question: ExecQuestion | null = null;
+  const options: DeciderOptions = {
+    ask: async (asked) => {
+      question = asked;
+      return { kind: "allow", by: "a person" };
+    },
+    ...(approvals === undefined ? {} : { approvals }),
+    ...(defaultDecision === undefined ? {} : { defaultDecision }),
     ruleSet,
     session: { env: [...env], path: path ?? "", cwd },
-    wall: { walled: true, writableRoots: [cwd, "/tmp"], translate: (name: string) => name, denyRead: [] },
+    wall: { walled: true, writableRoots: [cwd, "/tmp"], translate: (name) => name, denyRead: [] },
     brokerIsRoot: process.geteuid?.() === 0,
     brokerPid: process.pid,
+    sandboxFor: () => ({ bounds: unbuilt, env: {} }),
   };
   const { decision, opinions } = await explainDecision(options, event, behindLoader);
-  return { files: chain.map((file) => file.path), decision, opinions };
+  return { files: chain.map((file) => file.path), decision, opinions, question };
 }
 
 function openChain(start: string, cwd: string, opened: DisposableStack): ExecFile[] {

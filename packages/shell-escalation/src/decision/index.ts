@@ -4,6 +4,7 @@ export { explainExec } from "./explain.ts";
 export type { ExplainOptions, Explanation } from "./explain.ts";
 export type { Opinion } from "./rule-book.ts";
 export type {
+  BoundedSandbox,
   Decider,
   DeciderOptions,
   Decision,
@@ -11,4 +12,6 @@ export type {
   ExecForOpinion,
   ExecOpinion,
   ExecQuestion,
+  ExecRule,
+  WantedSandbox,
 } from "./types.ts";

@@ -48,6 +48,9 @@ export type Copies = (file: ExecFile) => readonly KnownFile[];
 /** The SHA-256 of an opened file; null where it cannot be told. */
 export type Digests = (file: ExecFile) => string | null;
 
+/** The files that a rule's first token means, by kind of rule and token. */
+export type Meanings = Map<string, readonly (KnownFile | null)[]>;
+
 export class RuleBook {
   readonly #byName = new EntryTable<string>();
   readonly #byCanonicalName = new EntryTable<string>();
@@ -61,12 +64,12 @@ export class RuleBook {
   /** Files that a copy of has to be recognised. */
   readonly watched: readonly KnownFile[];
 
-  constructor(ruleSet: RuleSet, searchPath: SearchPath) {
+  /** `meanings`: what the rules of an earlier book meant. A program that was moved since then stays the one that the rule means. */
+  constructor(ruleSet: RuleSet, searchPath: SearchPath, meanings: Meanings = new Map()) {
     if (ruleSet.rules.length > manyRules) searchPath.expectMany();
-    const meanings = new Map<string, readonly (KnownFile | null)[]>();
     for (const [order, rule] of ruleSet.rules.entries()) {
       const kind = rule.decision === "allow" ? "allow" : "restrict";
-      const key = `${kind} ${rule.canonical ? "canonical" : "exact"} ${rule.program}`;
+      const key = `${kind} ${rule.canonical ? "canonical" : "exact"} ${rule.program}${hostsKey(rule, ruleSet.hosts)}`;
       let files = meanings.get(key);
       if (files === undefined) {
         files = filesOfRule(rule, searchPath, ruleSet.hosts);
@@ -259,6 +262,13 @@ function filesOfRule(rule: StoredRule, searchPath: SearchPath, hosts: HostExecut
   // A list of places narrows what may be done, and never what may not: a restriction keeps the PATH's file as well.
   if (rule.decision !== "allow" && onPath !== null && !files.some(({ key }) => key === onPath.key)) files.push(onPath);
   return files.length === 0 ? [null] : files;
+}
+
+/** Another list of places is another meaning. */
+function hostsKey({ program, canonical }: StoredRule, hosts: HostExecutables): string {
+  if (hosts.size === 0 || program.includes("/")) return "";
+  const listed = hostsOf(program, canonical, hosts);
+  return listed === undefined ? "" : `\0${listed.join("\0")}`;
 }
 
 function hostsOf(name: string, canonical: boolean, hosts: HostExecutables): readonly string[] | undefined {

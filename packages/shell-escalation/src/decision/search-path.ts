@@ -28,6 +28,13 @@ export class SearchPath {
     for (const folder of this.#folders) folder.names ??= namesIn(folder.path);
   }
 
+  /** From now on only folders count that cannot be written from inside: the session has started, and a name that is looked up later
+   *  must not lead to what was put there meanwhile. */
+  close(isWritable: (path: string) => boolean): void {
+    const safe = this.#folders.filter(({ path }) => !isWritable(path)).map(({ path }) => ({ path, names: null }));
+    this.#folders.splice(0, this.#folders.length, ...safe);
+  }
+
   /** The program of this name, as a shell would find it. */
   find(name: string): KnownFile | null {
     for (const path of this.#candidates(name)) {

@@ -122,15 +122,6 @@ test("host_executable: a forbidden name stays forbidden wherever its file lies",
   assert.equal(kindOf(await stage.answer(rules, renamed)), "deny");
 });
 
-test("escalate_with: without a way to keep the bounds the program stays inside", async (context) => {
-  const stage = makeStage(context);
-  const call = { file: withTool(stage), argv: ["tool"] };
-  assert.equal(
-    await stage.answer('prefix_rule(["tool"], escalate_with = {"network": True})', call),
-    'run rule: rule ["tool"] at t.rules:1 allows it, but it is kept inside: the rule bounds the escalation (escalate_with), which this build cannot do',
-  );
-});
-
 test("no verdict stands for a program that a rule is about, whatever the rule's conditions", (context) => {
   const stage = makeStage(context);
   const file = withTool(stage, "plain");

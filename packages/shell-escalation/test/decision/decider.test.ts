@@ -33,9 +33,11 @@ test("decide() answers the usual exec at once", (context) => {
   };
   assert.deepEqual(decider.decide(event, neverAsked), expected);
   const rounds = 2000;
-  const startedAtMs = performance.now();
+  // Processor time, because other work on the machine is no part of it.
+  const before = process.cpuUsage();
   for (let round = 0; round < rounds; round += 1) void decider.decide(event, neverAsked);
-  const microseconds = ((performance.now() - startedAtMs) * 1000) / rounds;
+  const { user, system } = process.cpuUsage(before);
+  const microseconds = (user + system) / rounds;
   // Far above what it takes, far below what an exec takes.
   assert.ok(microseconds < 100, `${microseconds} microseconds each`);
 });

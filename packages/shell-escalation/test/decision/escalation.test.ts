@@ -43,6 +43,7 @@ test("an allowed program is carried outside, with the session's environment", as
     },
     reason: { kind: "rule", text: 'rule ["tool"] at t.rules:1 allows it' },
     droppedEnv: ["EVIL", "PATH"],
+    rule: { decision: "allow", justification: null },
     file,
   });
 });

@@ -111,9 +111,24 @@ export function escalateAsItIs(event: ExecEvent): Verdict {
   return { kind: "escalate", chainIndex: event.chain.length - 1, argv, env, cwd: event.cwd, denyRead: [] };
 }
 
+/** Outside, in a sandbox of its own that hides nothing: what is looked at is how the program gets there and back. */
+export function escalateInBounds(event: ExecEvent): Verdict {
+  const wall = {
+    landlock: null,
+    seccomp: true,
+    refuseUnixSockets: false,
+    refuseInetSockets: false,
+    keepCapabilities: [0n, 1n, 3n, 4n, 5n, 6n, 7n].reduce((mask, bit) => mask | (1n << bit), 0n),
+    probe: null,
+  };
+  const verdict = escalateAsItIs(event);
+  return verdict.kind === "escalate" ? { ...verdict, bounds: { outerArgv: bubblewrap, wall } } : verdict;
+}
+
 export function verdictOf(word: string, event: ExecEvent): Verdict | null {
   if (word === "run") return { kind: "run" };
   if (word === "deny") return { kind: "deny", reason: "told so" };
+  if (word === "bounded") return escalateInBounds(event);
   return word === "escalate" ? escalateAsItIs(event) : null;
 }
 
@@ -128,7 +143,9 @@ function decideByWord(event: ExecEvent): Verdict {
 }
 
 /** Decides by the name of the file. */
-export function decideByName(verdicts: Record<string, "run" | "deny" | "escalate">): (event: ExecEvent) => Verdict {
+export function decideByName(
+  verdicts: Record<string, "run" | "deny" | "escalate" | "bounded">,
+): (event: ExecEvent) => Verdict {
   return (event) =>
     verdictOf(verdicts[basename(textToDisplay(event.file))] ?? "run", event) ?? {
       kind: "deny",

@@ -10,6 +10,8 @@ import type { TranscriptLine } from "./transcript.ts";
 
 /** Events of older turns are not kept: items, runs and messages say what they said. */
 const turnsWithEvents = 10;
+/** Of one turn. */
+const mostExecRuns = 4000;
 
 /** The thread that a commit writes to, as it stands inside the transaction. */
 export interface CommitTarget {
@@ -43,9 +45,17 @@ export function applyChange(target: CommitTarget, change: StoreChange): Transcri
       lines = change.messages.map((message) => ({ type: "message", payload: { turnId: change.turnId, message } }));
       break;
     case "replaceMessages":
-      target.database.run("DELETE FROM messages WHERE thread_key = ?", target.key);
+      target.database.run(
+        "UPDATE messages SET replaced_by = ? WHERE thread_key = ? AND replaced_by IS NULL",
+        turnKeyOf(target, change.turnId),
+        target.key,
+      );
       appendMessages(target, change.turnId, change.messages);
       lines = [{ type: "messages_replaced", payload: { turnId: change.turnId, messages: change.messages } }];
+      break;
+    case "revert":
+      revert(target, turnKeyOf(target, change.beforeTurnId));
+      lines = [{ type: "reverted", payload: { beforeTurnId: change.beforeTurnId } }];
       break;
   }
   return lines;
@@ -93,6 +103,20 @@ function putTurn(target: CommitTarget, turn: StoredTurn): TranscriptLine[] {
   target.thread = { ...target.thread, recencyAtMs: turn.startedAtMs ?? Date.now() };
   pruneEvents(target);
   return [{ type: "turn_started", payload: turn }, ...ended];
+}
+
+/** Items, runs and messages go with their turns. Events too: what they told of is not there any more, so only a snapshot is true. */
+function revert(target: CommitTarget, turnKey: number): void {
+  const { database, key, lastSeq } = target;
+  database.run("DELETE FROM turns WHERE thread_key = ? AND key >= ?", key, turnKey);
+  database.run("UPDATE messages SET replaced_by = NULL WHERE thread_key = ? AND replaced_by >= ?", key, turnKey);
+  database.run("DELETE FROM events WHERE thread_key = ?", key);
+  database.run(
+    "UPDATE threads SET pruned_seq = ?, has_turns = EXISTS (SELECT 1 FROM turns WHERE thread_key = ?) WHERE key = ?",
+    lastSeq,
+    key,
+    key,
+  );
 }
 
 function pruneEvents({ database, key }: CommitTarget): void {
@@ -146,15 +170,29 @@ export function putHookRun({ database, key }: CommitTarget, turnKey: number | nu
   );
 }
 
+/** The attack: a loop that starts programs, each with a long command line, fills the disk. Past the limit the oldest give way, but the
+ *  first half stays: how it began and how it ended are both told. */
 function putExecRun({ database, key }: CommitTarget, turnKey: number, itemId: string, record: ExecRecord): void {
+  const body = JSON.stringify(record);
+  const known = database.get("SELECT key FROM exec_runs WHERE thread_key = ? AND id = ?", key, record.id);
+  if (known !== undefined) {
+    database.run("UPDATE exec_runs SET body = ? WHERE key = ?", body, known.key);
+    return;
+  }
+  const count = database.get("SELECT exec_runs FROM turns WHERE key = ?", turnKey)?.exec_runs ?? 0;
+  const isFull = count >= mostExecRuns;
+  // The end of one that has given way.
+  if (isFull && record.durationMs !== null) return;
+  const insert = "INSERT INTO exec_runs (thread_key, turn_key, item_id, id, body) VALUES (?, ?, ?, ?, ?)";
+  database.run(insert, key, turnKey, itemId, record.id, body);
+  if (!isFull) {
+    database.run("UPDATE turns SET exec_runs = exec_runs + 1 WHERE key = ?", turnKey);
+    return;
+  }
   database.run(
-    `INSERT INTO exec_runs (thread_key, turn_key, item_id, id, body) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (thread_key, id) DO UPDATE SET body = excluded.body`,
-    key,
+    "DELETE FROM exec_runs WHERE key = (SELECT key FROM exec_runs WHERE turn_key = ? ORDER BY key LIMIT 1 OFFSET ?)",
     turnKey,
-    itemId,
-    record.id,
-    JSON.stringify(record),
+    mostExecRuns / 2,
   );
 }
 

@@ -16,6 +16,7 @@ export const inMemory = ":memory:";
  *  tables keep to it. */
 export interface Row {
   body: string;
+  exec_runs: number;
   first_seq: number;
   id: string;
   is_open: number;

@@ -109,7 +109,16 @@ CREATE TABLE transcripts (
 ) STRICT;
 `;
 
-export const migrations: readonly string[] = [initial];
+/** `messages.replaced_by` is the turn whose compaction took the message out of the model's input: a revert to before that turn
+ *  brings it back. `turns.exec_runs` counts the turn's exec runs, so that they can be bounded without counting rows. */
+const replacedMessagesAndCounts = `
+ALTER TABLE turns ADD COLUMN exec_runs INTEGER NOT NULL DEFAULT 0;
+UPDATE turns SET exec_runs = (SELECT count(*) FROM exec_runs WHERE exec_runs.turn_key = turns.key);
+ALTER TABLE messages ADD COLUMN replaced_by INTEGER;
+CREATE INDEX messages_replaced ON messages (thread_key, replaced_by) WHERE replaced_by IS NOT NULL;
+`;
+
+export const migrations: readonly string[] = [initial, replacedMessagesAndCounts];
 
 /** Brings the database to the newest schema, in one transaction. Throws `STORE_TOO_NEW` for one that a later version has made, which
  *  may mean what we do not understand. */

@@ -15,6 +15,7 @@ import type {
   StoredMessage,
   StoredTurn,
   TurnListQuery,
+  TurnMessages,
   TurnRecord,
 } from "../thread-store.ts";
 import type { Database, Row } from "./database.ts";
@@ -92,10 +93,23 @@ export function listExecRuns({ database, row }: ReadTarget, turnId: string, quer
 export function readMessages({ database, row }: ReadTarget): StoredMessage[] {
   const rows = database.all(
     `SELECT turns.id AS turn_id, messages.body AS body FROM messages JOIN turns ON turns.key = messages.turn_key
-     WHERE messages.thread_key = ? ORDER BY messages.key`,
+     WHERE messages.thread_key = ? AND messages.replaced_by IS NULL ORDER BY messages.key`,
     row.key,
   );
   return rows.map(({ turn_id, body }) => ({ turnId: turn_id, body: JSON.parse(body) as JsonValue }));
+}
+
+export function readTurnMessages({ database, row }: ReadTarget, turnId: string): TurnMessages {
+  const turn = database.get("SELECT key FROM turns WHERE thread_key = ? AND id = ?", row.key, turnId);
+  if (turn === undefined) return { messages: [], replacesEarlier: false };
+  const sql = "SELECT body FROM messages WHERE turn_key = ? AND coalesce(replaced_by, 0) <> ? ORDER BY key";
+  const messages = database.all(sql, turn.key, turn.key).map(({ body }) => JSON.parse(body) as JsonValue);
+  const replaced = database.get(
+    "SELECT key FROM messages WHERE thread_key = ? AND replaced_by = ? LIMIT 1",
+    row.key,
+    turn.key,
+  );
+  return { messages, replacesEarlier: replaced !== undefined };
 }
 
 export function readEvents({ database, row }: ReadTarget, afterSeq: number, limit: number): EventPage {

@@ -19,6 +19,7 @@ import type {
   ThreadSnapshot,
   ThreadStore,
   TurnListQuery,
+  TurnMessages,
   TurnRecord,
 } from "../thread-store.ts";
 import { appendEvent, applyChange } from "./changes.ts";
@@ -179,6 +180,10 @@ class SqliteThreadStore implements ThreadStore {
 
   async readMessages(threadId: string): Promise<StoredMessage[]> {
     return this.#read(threadId, (target) => reading.readMessages(target));
+  }
+
+  async readTurnMessages(threadId: string, turnId: string): Promise<TurnMessages> {
+    return this.#read(threadId, (target) => reading.readTurnMessages(target, turnId));
   }
 
   async readEvents(threadId: string, query: { afterSeq: number; limit: number }): Promise<EventPage> {

@@ -21,13 +21,15 @@ import { dirname, join } from "node:path";
 import type { ThreadItem } from "@sallyport/protocol";
 import type { JsonValue, StoredThread, StoredTurn } from "../thread-store.ts";
 
-/** One line of the file. `payload` is the thread, a turn as it began or ended, a completed item, or a message of the model's input. */
+/** One line of the file. `payload` is the thread, a turn as it began or ended, a completed item, or a message of the model's input;
+ *  or what undoes lines before: messages that a compaction replaced, turns that were reverted. */
 export type TranscriptLine =
   | { type: "session_meta"; payload: StoredThread }
   | { type: "turn_started" | "turn_completed"; payload: StoredTurn }
   | { type: "item"; payload: { turnId: string; item: ThreadItem } }
   | { type: "message"; payload: { turnId: string; message: JsonValue } }
-  | { type: "messages_replaced"; payload: { turnId: string; messages: readonly JsonValue[] } };
+  | { type: "messages_replaced"; payload: { turnId: string; messages: readonly JsonValue[] } }
+  | { type: "reverted"; payload: { beforeTurnId: string } };
 
 export function transcriptPath(home: string, threadId: string, createdAtMs: number): string {
   const [date = "", time = ""] = new Date(createdAtMs).toISOString().split(/[T.]/);

@@ -11,6 +11,7 @@ import { applyChunks } from "./apply-chunks.ts";
 import { HeldFile } from "./held-folder.ts";
 import type { FileState } from "./held-folder.ts";
 import { PatchError } from "./parse-patch.ts";
+import { repositoryObjection } from "./repository-folders.ts";
 import type { PatchAction } from "./parse-patch.ts";
 import { unifiedDiff } from "./unified-diff.ts";
 
@@ -113,6 +114,8 @@ class Planner {
     const path = join(realFolder(dirname(wanted)), basename(wanted));
     const objection = this.#options.places.objectionTo(path);
     if (objection !== null) throw new PatchError(`"${given}" ${objection}`);
+    const repository = repositoryObjection(path, this.#options.places.roots);
+    if (repository !== null) throw new PatchError(`"${given}" ${repository}`);
     return path;
   }
 

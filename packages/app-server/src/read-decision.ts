@@ -1,0 +1,31 @@
+/** A client's answer to an approval request. By hand, because answers come before anything needs the schemas. */
+import type { ApprovalDecision } from "@sallyport/core";
+
+const words = ["accept", "acceptForSession", "decline", "cancel"] as const;
+
+/** The result of any question: `{decision}` of commands and patches, `{action}` of MCP servers' tools. Null: it says neither yes nor no. */
+export function readAnswer(result: unknown): ApprovalDecision | null {
+  if (typeof result !== "object" || result === null) return null;
+  const { decision, action, _meta: meta } = result as Record<string, unknown>;
+  return decision === undefined ? readAction(action, meta) : readDecision(decision);
+}
+
+/** To cancel such a question is to say no: the peer's turn goes on. */
+function readAction(action: unknown, meta: unknown): ApprovalDecision | null {
+  if (action === "decline" || action === "cancel") return "decline";
+  if (action !== "accept") return null;
+  const persist = typeof meta === "object" && meta !== null ? (meta as Record<string, unknown>)["persist"] : null;
+  return persist === "session" || persist === "always" ? "acceptForSession" : "accept";
+}
+
+function readDecision(value: unknown): ApprovalDecision | null {
+  const word = words.find((known) => known === value);
+  if (word !== undefined) return word;
+  // Exactly this one key: what else stands there might be meant as a condition that nobody here would keep.
+  if (typeof value !== "object" || value === null || Object.keys(value).length !== 1) return null;
+  const amendment = (value as Record<string, unknown>)["acceptWithExecpolicyAmendment"];
+  if (typeof amendment !== "object" || amendment === null) return null;
+  const pattern = (amendment as Record<string, unknown>)["execpolicy_amendment"];
+  if (!Array.isArray(pattern) || !pattern.every((part) => typeof part === "string")) return null;
+  return { acceptWithExecpolicyAmendment: { execpolicy_amendment: pattern } };
+}

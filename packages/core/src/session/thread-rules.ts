@@ -1,0 +1,43 @@
+/** The rules of a thread's commands: read with the first one and followed from then on. A change counts from the next program; files
+ *  that break keep the last good set, and clients are told. */
+import { defaultDecisionOf } from "@sallyport/hooks";
+import { watchRules } from "@sallyport/rules-store";
+import type { RuleWatch } from "@sallyport/rules-store";
+import { checkHome } from "@sallyport/shell-escalation";
+import type { GuardedRunOptions } from "@sallyport/shell-escalation";
+import type { SessionConfig } from "./session-hooks.ts";
+
+export type RuleOptions = Pick<GuardedRunOptions, "policy" | "defaultDecision" | "onRulesWarning">;
+
+export class ThreadRules {
+  readonly #home: string;
+  readonly #onWarning: (message: string) => void;
+  #watch: RuleWatch | null = null;
+
+  constructor(home: string, onWarning: (message: string) => void) {
+    this.#home = home;
+    this.#onWarning = onWarning;
+  }
+
+  /** Throws `RULES_INVALID`, `CONFIG_INVALID` and `HOME_REFUSED`; then nothing may run. */
+  runOptions({ layers }: SessionConfig): RuleOptions {
+    const onWarning = (message: string): void => this.#onWarning(`rules: ${message}`);
+    const watch = (this.#watch ??= watchRules({
+      home: this.#home,
+      files: [],
+      discover: checkHome(this.#home),
+      ...(layers.projectIsTrusted ? { trustedProject: layers.project.root } : {}),
+      onWarning,
+    }));
+    watch.check();
+    return {
+      policy: { kind: "rules", ruleSet: watch.ruleSet, watch },
+      defaultDecision: defaultDecisionOf(layers),
+      onRulesWarning: onWarning,
+    };
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+}

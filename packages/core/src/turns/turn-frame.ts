@@ -1,0 +1,103 @@
+/** What every turn has, whatever happens in it: how it is stored, how it begins and how it is completed. */
+import { toHookRunSummary } from "@sallyport/hooks";
+import type { HookRun } from "@sallyport/hooks";
+import type {
+  AgentMessageItem,
+  BlockedInput,
+  ServerNotification,
+  Turn as WireTurn,
+  TurnError,
+  TurnStatus,
+} from "@sallyport/protocol";
+import type { StoreChange, StoredTurn } from "../store/index.ts";
+import type { TurnContext } from "./turn-context.ts";
+
+export interface FrameSession {
+  /** Nothing is left to do but to tell that the turn is completed. */
+  completing(): void;
+  statusChange(status: "active" | "idle" | "systemError"): ServerNotification;
+  /** Runs that belong to this turn, in the order of their start. */
+  hookRuns(): HookRun[];
+}
+
+export interface Ending {
+  status: TurnStatus;
+  error: TurnError | null;
+}
+
+export class TurnFrame {
+  readonly #context: TurnContext;
+  readonly #session: FrameSession;
+  readonly #startedAtMs: number = Date.now();
+  /** A prompt that a hook refused. */
+  blockedInput: BlockedInput | null = null;
+
+  constructor(context: TurnContext, session: FrameSession) {
+    this.#context = context;
+    this.#session = session;
+  }
+
+  /** The change that stores the turn while it runs. */
+  beginning(): StoreChange {
+    return { kind: "putTurn", turn: this.#stored({ status: "inProgress", error: null }) };
+  }
+
+  async begin(): Promise<void> {
+    const { threadId, log } = this.#context;
+    const turn = this.#wire({ status: "inProgress", error: null }, null);
+    await log.record(
+      [{ kind: "updateThread", patch: { recencyAtMs: this.#startedAtMs, updatedAtMs: this.#startedAtMs } }],
+      [this.#session.statusChange("active"), { method: "turn/started", params: { threadId, turn } }],
+    );
+  }
+
+  async complete(ending: Ending, lastMessage: AgentMessageItem | null): Promise<void> {
+    this.#session.completing();
+    const { threadId, turnId, log } = this.#context;
+    const { error } = ending;
+    const turn = this.#wire(ending, lastMessage);
+    const failure: ServerNotification[] =
+      error === null ? [] : [{ method: "error", params: { error, willRetry: false, threadId, turnId } }];
+    await log.record(
+      [
+        { kind: "putTurn", turn: this.#stored(ending) },
+        { kind: "updateThread", patch: { updatedAtMs: Date.now() } },
+      ],
+      [
+        this.#session.statusChange(error === null ? "idle" : "systemError"),
+        ...failure,
+        { method: "turn/completed", params: { threadId, turn } },
+      ],
+    );
+  }
+
+  #stored({ status, error }: Ending): StoredTurn {
+    // A clock that was set back ends nothing before it began.
+    const completedAtMs = status === "inProgress" ? null : Math.max(Date.now(), this.#startedAtMs);
+    const startedAtMs = this.#startedAtMs;
+    return {
+      id: this.#context.turnId,
+      rootTurnId: this.#context.turnId,
+      status,
+      error,
+      startedAtMs,
+      completedAtMs,
+      durationMs: completedAtMs === null ? null : Math.max(0, completedAtMs - startedAtMs),
+      blockedInput: this.blockedInput,
+    };
+  }
+
+  #wire(ending: Ending, lastMessage: AgentMessageItem | null): WireTurn {
+    const { startedAtMs, completedAtMs, durationMs, blockedInput, ...stored } = this.#stored(ending);
+    return {
+      ...stored,
+      items: lastMessage === null ? [] : [lastMessage],
+      itemsView: lastMessage === null ? "notLoaded" : "summary",
+      startedAt: startedAtMs === null ? null : Math.floor(startedAtMs / 1000),
+      completedAt: completedAtMs === null ? null : Math.floor(completedAtMs / 1000),
+      durationMs,
+      hookRuns: this.#session.hookRuns().map(toHookRunSummary),
+      ...(blockedInput === null ? {} : { blockedInput }),
+    };
+  }
+}

@@ -14,6 +14,7 @@ import { absoluteFolders, serverEnvironment } from "./server-environment.ts";
 import type { McpServerSettings } from "./server-settings.ts";
 import { StdioServerTransport } from "./stdio-transport.ts";
 import type { RawToolResult } from "./tool-result.ts";
+import { abortable } from "../abortable.ts";
 
 /** The attack: a server with a million tools, or one whose list of tools has no last page. */
 const mostTools = 512;
@@ -291,18 +292,4 @@ function isUnauthorized(error: unknown): boolean {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-async function abortable<T>(pending: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([pending, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    aborted.promise.catch(() => {}); // lost the race
-    pending.catch(() => {});
-  }
 }

@@ -14,6 +14,7 @@ import { StepAnswer } from "./step-answer.ts";
 import type { ModelStep } from "./step-answer.ts";
 import { ModelFailure, brokenStream, failureOf, reportedFailure } from "./model-failure.ts";
 import type { Model, ModelMessage, ModelPart, ModelTool } from "./model.ts";
+import { abortable } from "../abortable.ts";
 
 const firstDelayMs = 200;
 const longestDelayMs = 30_000;
@@ -128,19 +129,5 @@ class SilenceLimit {
 
   stop(): void {
     clearTimeout(this.#timer);
-  }
-}
-
-async function abortable<T>(pending: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([pending, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    aborted.promise.catch(() => {}); // lost the race
-    pending.catch(() => {});
   }
 }

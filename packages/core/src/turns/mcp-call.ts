@@ -7,6 +7,7 @@ import type { ApprovalResult } from "../session/approvals.ts";
 import { askPermission } from "./permission.ts";
 import type { ToolOutcome } from "./shell-call.ts";
 import type { TurnContext } from "./turn-context.ts";
+import { recordCompleted, recordStarted } from "./item-record.ts";
 
 export interface McpCallRequest {
   tool: McpTool;
@@ -134,23 +135,11 @@ export class McpCall {
   }
 
   #start(): Promise<void> {
-    const { threadId, turnId, log } = this.#context;
-    const item = this.#item;
-    const { startedAtMs } = item;
-    return log.record(
-      [{ kind: "putItem", turnId, item }],
-      [{ method: "item/started", params: { threadId, turnId, item, startedAtMs } }],
-    );
+    return recordStarted(this.#context, this.#item);
   }
 
   #complete(changes: Partial<McpToolCallItem>): Promise<void> {
-    const { threadId, turnId, log } = this.#context;
-    const completedAtMs = Date.now();
-    const item = { ...this.#item, ...changes, completedAtMs };
-    return log.record(
-      [{ kind: "putItem", turnId, item }],
-      [{ method: "item/completed", params: { threadId, turnId, item, completedAtMs, contentTokenCount: null } }],
-    );
+    return recordCompleted(this.#context, { ...this.#item, ...changes });
   }
 }
 

@@ -14,6 +14,7 @@ import { askPermission } from "./permission.ts";
 import type { ToolOutcome } from "./shell-call.ts";
 import type { TurnContext } from "./turn-context.ts";
 import type { TurnDiff } from "./turn-diff.ts";
+import { recordCompleted, recordStarted } from "./item-record.ts";
 
 const programFolders: string[] = [fileURLToPath(new URL("../../..", import.meta.url)), dirname(process.execPath)];
 
@@ -118,23 +119,11 @@ export class PatchCall {
   }
 
   #start(): Promise<void> {
-    const { threadId, turnId, log } = this.#context;
-    const item = { ...this.#item };
-    const { startedAtMs } = item;
-    return log.record(
-      [{ kind: "putItem", turnId, item }],
-      [{ method: "item/started", params: { threadId, turnId, item, startedAtMs } }],
-    );
+    return recordStarted(this.#context, { ...this.#item });
   }
 
   #complete(changes: Partial<FileChangeItem>): Promise<void> {
-    const { threadId, turnId, log } = this.#context;
-    const completedAtMs = Date.now();
-    const item = { ...this.#item, ...changes, completedAtMs };
-    return log.record(
-      [{ kind: "putItem", turnId, item }],
-      [{ method: "item/completed", params: { threadId, turnId, item, completedAtMs, contentTokenCount: null } }],
-    );
+    return recordCompleted(this.#context, { ...this.#item, ...changes });
   }
 }
 

@@ -8,22 +8,17 @@ import type { ApprovalResult } from "../session/approvals.ts";
 import { guardedSandbox } from "../session/session-settings.ts";
 import { toExecRun } from "../store/index.ts";
 import { displayCommand } from "../tools/command-display.ts";
-import { BoundedOutput } from "../tools/output-limits.ts";
-import type { OutputDelta } from "../tools/output-stream.ts";
-import { keptOutputBytes, runShellCommand } from "../tools/shell-command.ts";
+import { runShellCommand } from "../tools/shell-command.ts";
 import type { ShellCommandResult } from "../tools/shell-command.ts";
 import { defaultTimeoutMs } from "../tools/tool-definitions.ts";
 import { ExecHooks } from "./exec-hooks.ts";
 import { askPermission } from "./permission.ts";
 import { warnOnce } from "./thread-warnings.ts";
 import type { TurnContext } from "./turn-context.ts";
+import { ToldOutput, recordCompleted, recordStarted, shownOutput } from "./item-record.ts";
 
 /** What the model gets of a command's output. */
 const modelOutputBytes = 32 * 1024;
-
-/** The attack: a command that prints without an end, each byte of which is stored as it is told, fills the disk. So after this many
- *  bytes the item is stored with what was told so far, kept from both ends, and the store lets go of the pieces. */
-const longestTail = 4 * 1024 * 1024;
 
 export interface ShellCallRequest {
   command: string;
@@ -44,8 +39,6 @@ export class ShellCall {
   readonly #cwd: string;
   readonly #argv: string[];
   readonly #item: CommandExecutionItem & { startedAtMs: number };
-  readonly #told = new BoundedOutput(keptOutputBytes);
-  #tailBytes = 0;
   #refused = false;
 
   constructor(context: TurnContext, itemId: string, request: ShellCallRequest) {
@@ -106,6 +99,7 @@ export class ShellCall {
   async #execute(): Promise<ShellCommandResult> {
     const { env, home, keptApprovals, settings, shell, signal, threadId } = this.#context;
     const execHooks = new ExecHooks(this.#context, this.#item.id);
+    const told = new ToldOutput(this.#context, this.#item);
     const warnings: Promise<void>[] = [];
     const result = await runShellCommand({
       argv: argvInFolder(shell, this.#request.command, { from: settings.cwd, to: this.#cwd }),
@@ -117,7 +111,7 @@ export class ShellCall {
       sandbox: guardedSandbox(settings.sandboxPolicy),
       timeoutMs: this.#timeoutMs,
       signal,
-      onOutput: (delta) => this.#announceOutput(delta),
+      onOutput: (delta) => told.add(delta),
       onRecords: (records) => this.#storeRecords(records),
       onRecord: (record, rule) => execHooks.see(record, rule),
       ask: (question, withdrawn) => this.#askAboutProgram(question, withdrawn),
@@ -205,18 +199,6 @@ export class ShellCall {
     };
   }
 
-  async #announceOutput(delta: OutputDelta): Promise<void> {
-    const { threadId, turnId, log } = this.#context;
-    const params = { threadId, turnId, itemId: this.#item.id, ...delta };
-    await log.record([], [{ method: "item/commandExecution/outputDelta", params }]);
-    const bytes = Buffer.from(delta.delta);
-    this.#told.add(bytes);
-    this.#tailBytes += bytes.length;
-    if (this.#tailBytes < longestTail) return;
-    this.#tailBytes = 0;
-    await log.record([{ kind: "putItem", turnId, item: { ...this.#item, aggregatedOutput: this.#told.text() } }]);
-  }
-
   #storeRecords(records: readonly ExecRecord[]): Promise<void> {
     const { threadId, turnId, log } = this.#context;
     const itemId = this.#item.id;
@@ -230,23 +212,11 @@ export class ShellCall {
   }
 
   #start(): Promise<void> {
-    const { threadId, turnId, log } = this.#context;
-    const item = this.#item;
-    const { startedAtMs } = item;
-    return log.record(
-      [{ kind: "putItem", turnId, item }],
-      [{ method: "item/started", params: { threadId, turnId, item, startedAtMs } }],
-    );
+    return recordStarted(this.#context, this.#item);
   }
 
   #complete(changes: Partial<CommandExecutionItem>): Promise<void> {
-    const { threadId, turnId, log } = this.#context;
-    const completedAtMs = Date.now();
-    const item = { ...this.#item, ...changes, completedAtMs };
-    return log.record(
-      [{ kind: "putItem", turnId, item }],
-      [{ method: "item/completed", params: { threadId, turnId, item, completedAtMs, contentTokenCount: null } }],
-    );
+    return recordCompleted(this.#context, { ...this.#item, ...changes });
   }
 }
 
@@ -255,12 +225,6 @@ export class ShellCall {
 function argvInFolder(shell: string, command: string, { from, to }: { from: string; to: string }): string[] {
   if (from === to) return [shell, "-c", command];
   return [shell, "-c", 'cd -- "$1" || exit 1; eval "$2"', shell, to, command];
-}
-
-/** What the command printed; and where Sallyport did not let it run, or not to its end, why. */
-function shownOutput({ output, problems }: ShellCommandResult): string | null {
-  const parts = [...(output.totalBytes === 0 ? [] : [output.text()]), ...problems.map((problem) => `${problem}\n`)];
-  return parts.length === 0 ? null : parts.join("");
 }
 
 function describe(result: ShellCommandResult, timeoutMs: number): string {

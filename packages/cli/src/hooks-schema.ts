@@ -1,8 +1,8 @@
 /** `sallyport hooks schema --out DIR`: the JSON Schemas of what hooks read and print, for editors. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { hookJsonSchemas } from "@sallyport/protocol";
-import { SallyportError } from "@sallyport/supervisor";
+import { SallyportError, makeFolders } from "@sallyport/supervisor";
 import { displayText } from "./display-text.ts";
 import { write } from "./terminal.ts";
 
@@ -16,7 +16,7 @@ export function runHooksSchema({ out, json }: HooksSchemaOptions): number {
   const folder = resolve(out);
   const schemas = Object.entries(hookJsonSchemas());
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
     for (const [name, schema] of schemas) writeFileSync(join(folder, name), `${JSON.stringify(schema, null, 2)}\n`);
   } catch (cause) {
     throw unwritable(folder, cause);

@@ -52,8 +52,10 @@ for (const command of ["generate-ts", "generate-json-schema"]) {
     const place = new Place();
     const file = join(place.project, "file");
     writeFileSync(file, "");
-    const { status, stdout, stderr } = place.call(["app-server", command, "--out", file]);
-    assert.deepEqual({ status, stdout }, { status: 125, stdout: "" });
-    assert.ok(stderr.startsWith(`sallyport: Folder "${file}" can't be written: `), stderr);
+    for (const folder of [file, "/proc/nothing"]) {
+      const { status, stdout, stderr } = place.call(["app-server", command, "--out", folder]);
+      assert.deepEqual({ status, stdout }, { status: 125, stdout: "" });
+      assert.ok(stderr.startsWith(`sallyport: Folder "${folder}" can't be written: `), stderr);
+    }
   });
 }

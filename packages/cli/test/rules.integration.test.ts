@@ -204,6 +204,8 @@ test("rules add refuses what would not be a rule, and leaves the file as it was"
     [["--match", "ls", "git"], /the example "ls" does not match/],
     [["--env", "LD_PRELOAD", "git"], /LD_PRELOAD decides what code is loaded/],
     [["--file", "../x", "git"], /--file has the value "\.\.\/x"/],
+    [["git", "push", "--decision", "forbidden"], /Option --decision stands behind the pattern/],
+    [["git", "push", "--expires=2027-01-31"], /Option --expires=2027-01-31 stands behind the pattern/],
     [["--decision", "forbidden", "--escalate", "git"], /`escalate` has no meaning in a forbidden rule/],
     [[], /Missing required argument "pattern"/],
   ] as const) {
@@ -211,6 +213,8 @@ test("rules add refuses what would not be a rule, and leaves the file as it was"
     assert.deepEqual([status, stdout], [125, ""], words.join(" "));
     assert.match(stderr, expected);
   }
+  assert.match(rules("add", "--json", "--", "git", "push", "--exact").stdout, /--exact/);
+  writeFileSync(path, before);
   writeFileSync(join(place.home, "rules/z.rules"), "prefix_rule(", { mode: 0o600 });
   assert.match(rules("add", "ls").stderr, /z\.rules:1:13/);
   assert.equal(readFileSync(path, "utf8"), before);

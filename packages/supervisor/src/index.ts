@@ -7,6 +7,7 @@ export type { PlainProgram, PlainProgramOptions } from "./plain-program.ts";
 export type { SendNext, SessionFiles, SessionProgram, WrapperSessions } from "./wrapper-sessions.ts";
 export { probeKernel } from "./kernel-report.ts";
 export type { KernelReport } from "./kernel-report.ts";
+export { makeFolders } from "./make-folders.ts";
 export { SallyportError, isSallyportError } from "./errors.ts";
 export { signalName, signalNumber } from "./signals.ts";
 export { textFromBytes, textToBytes, textToDisplay } from "./text-bytes.ts";

@@ -1,9 +1,10 @@
 /** The place of a unix socket: nobody but its owner connects, and no living server loses its socket to another. */
-import { lstatSync, mkdirSync, statSync, unlinkSync } from "node:fs";
+import { lstatSync, statSync, unlinkSync } from "node:fs";
 import type { Stats } from "node:fs";
 import type { Server } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
+import { makeFolders } from "@sallyport/supervisor";
 import { refused } from "./listen-address.ts";
 
 /** Makes the socket, mode 0600, and its folder, mode 0700, where that is missing. One that a dead server left is replaced. Throws
@@ -30,7 +31,7 @@ export async function listenOnPath(server: Server, path: string): Promise<void> 
 function prepareFolder(listen: string, folder: string): void {
   let stats: Stats;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
     stats = statSync(folder);
   } catch (error) {
     throw refused(listen, `its folder can't be made: ${(error as Error).message}`, error);

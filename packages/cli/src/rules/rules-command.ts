@@ -3,6 +3,7 @@ import type { Text } from "@sallyport/protocol";
 import type { NewRule } from "@sallyport/rules-store";
 import type { Command } from "commander";
 import { write } from "../terminal.ts";
+import { usageError } from "../usage-error.ts";
 import { runCheck } from "./check.ts";
 
 const checkHelp = `
@@ -74,6 +75,18 @@ export async function tryCheck(words: readonly Text[]): Promise<number | null> {
   return words[0] === "rules" && words[1] === "check" ? await runCheck(words.slice(2)) : null;
 }
 
+/** A forgotten word must not turn "forbid this" into "allow that": options behind the pattern would be words of it. */
+function refuseMisplaced(pattern: readonly string[], command: Command): void {
+  if (process.argv.includes("--")) return;
+  const own = new Set(command.options.map(({ long }) => long));
+  const misplaced = pattern.find((word) => own.has(word.split("=", 1)[0]));
+  if (misplaced === undefined) return;
+  throw usageError(
+    `Option ${misplaced} stands behind the pattern, expected in front of it; write -- before a pattern that has such a word`,
+    "rules",
+  );
+}
+
 export function addRulesCommand(program: Command, configure: Configure, finish: (status: number) => void): void {
   const rules = configure(program.command("rules"))
     .description("check, list, explain, test and add rules; revoke approvals")
@@ -119,7 +132,8 @@ export function addRulesCommand(program: Command, configure: Configure, finish: 
     .argument("<pattern...>")
     .passThroughOptions()
     .addHelpText("after", addHelp)
-    .action(async (pattern: string[], { decision, file, json, ...conditions }: AddOptions) => {
+    .action(async (pattern: string[], { decision, file, json, ...conditions }: AddOptions, command: Command) => {
+      refuseMisplaced(pattern, command);
       const { runAdd } = await import("./add.ts");
       finish(runAdd({ pattern, decision, file, json: json === true, conditions }));
     });

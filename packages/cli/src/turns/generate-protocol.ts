@@ -1,9 +1,9 @@
 /** `sallyport app-server generate-ts` and `generate-json-schema`: the protocol for those who write clients. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { appServerJsonSchemas } from "@sallyport/protocol";
-import { SallyportError } from "@sallyport/supervisor";
+import { SallyportError, makeFolders } from "@sallyport/supervisor";
 import { displayText } from "../display-text.ts";
 import { write } from "../terminal.ts";
 
@@ -30,7 +30,7 @@ function generate({ out, json }: GenerateOptions, what: string, texts: Record<st
   const folder = resolve(out);
   const files = Object.keys(texts);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
     for (const [name, text] of Object.entries(texts)) writeFileSync(join(folder, name), text);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

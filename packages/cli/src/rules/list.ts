@@ -71,7 +71,10 @@ function approvalLine(approval: ApprovalRecord, use: ApprovalUse | undefined, lo
   const isOver = expires !== null && Date.now() >= Date.parse(`${expires}T00:00:00Z`);
   const until = expires === null ? "" : `, ${isOver ? "EXPIRED" : "until"} ${expires}`;
   const source = `approval ${id}, ${addedAt.slice(0, 10) || "some day"} by ${origin.by || "somebody"}${thread}${until}`;
-  const used = use === undefined ? "not used yet" : `used ${use.hits} times, last ${use.lastUsedAt}`;
+  const used =
+    use === undefined
+      ? "not used yet"
+      : `used ${use.hits === 1 ? "once" : `${use.hits} times`}, last ${use.lastUsedAt}`;
   return [
     `${paint("approved".padEnd(decisionWidth), "green", look)} ${approvalText(approval)}`,
     paint(`${displayText(source)}; ${displayText(used)}`, "dim", look),

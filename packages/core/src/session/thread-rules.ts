@@ -29,7 +29,6 @@ export class ThreadRules {
       ...(layers.projectIsTrusted ? { trustedProject: layers.project.root } : {}),
       onWarning,
     }));
-    watch.check();
     return {
       policy: { kind: "rules", ruleSet: watch.ruleSet, watch },
       defaultDecision: defaultDecisionOf(layers),

@@ -172,6 +172,23 @@ describe("how a run ends", () => {
     assert.equal(result.outcome, "exited");
   });
 
+  test("cancelling while it starts waits until what has started has ended", async () => {
+    await runOnce(shellAction("true")); // whatever is needed for starting programs is there now
+    const mark = makeMark();
+    const limit = new RunLimit(30_000);
+    const running = runOnce(shellAction("sleep 83"), {
+      limit,
+      session: { env: { PATH: "/usr/bin:/bin", [mark.name]: mark.value } },
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    // Without giving way, so that nobody here has heard of the program when it is there.
+    const deadlineMs = Date.now() + 10_000;
+    while (processesWith(mark).length === 0) assert.ok(Date.now() < deadlineMs, "it never ran");
+    limit.cancel();
+    assert.equal((await running).outcome, "cancelled");
+    assert.deepEqual(processesWith(mark), []);
+  });
+
   test("cancelling ends the tree, also before it began", async () => {
     const mark = makeMark();
     const limit = new RunLimit(30_000);

@@ -70,11 +70,14 @@ export class AppServer implements RequestHandler {
     return await callMethod(method, params, this.#contextFor(connection));
   }
 
-  response(_connection: Connection, message: Extract<ClientMessage, { kind: "response" }>): void {
+  response(connection: Connection, message: Extract<ClientMessage, { kind: "response" }>): void {
     const session = this.#subscriptions.askedBy(message.id);
     // Answered already, taken back, or never asked: the first answer counts, and nobody has to be told of the others.
-    if (session === null || !session.waitingApprovals.some(({ requestId }) => requestId === message.id)) return;
-    const decision = readAnswer(message.result);
+    const question = session?.waitingApprovals.find(({ requestId }) => requestId === message.id);
+    if (session === null || question === undefined) return;
+    // The attack: ids are counted up, so a client that was not asked, or never made its handshake, answers what another one is asked.
+    if (!this.#subscriptions.hasSubscriber(session.id, connection)) return;
+    const decision = readAnswer(question.method, message.result);
     if (decision !== null) {
       session.answerApproval(message.id, decision);
     } else {

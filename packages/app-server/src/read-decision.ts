@@ -1,13 +1,13 @@
 /** A client's answer to an approval request. By hand, because answers come before anything needs the schemas. */
-import type { ApprovalDecision } from "@sallyport/core";
+import type { ApprovalDecision, ApprovalRequest } from "@sallyport/core";
 
 const words = ["accept", "acceptForSession", "decline", "cancel"] as const;
 
-/** The result of any question: `{decision}` of commands and patches, `{action}` of MCP servers' tools. Null: it says neither yes nor no. */
-export function readAnswer(result: unknown): ApprovalDecision | null {
+/** The result of a question: `{action}` of MCP servers' tools, `{decision}` of all others. Null: it says neither yes nor no. */
+export function readAnswer(method: ApprovalRequest["method"], result: unknown): ApprovalDecision | null {
   if (typeof result !== "object" || result === null) return null;
   const { decision, action, _meta: meta } = result as Record<string, unknown>;
-  return decision === undefined ? readAction(action, meta) : readDecision(decision);
+  return method === "mcpServer/elicitation/request" ? readAction(action, meta) : readDecision(decision);
 }
 
 /** To cancel such a question is to say no: the peer's turn goes on. */

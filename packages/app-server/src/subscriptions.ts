@@ -84,6 +84,11 @@ export class Subscriptions {
     return (this.#watched.get(threadId)?.subscribers.size ?? 0) > 0;
   }
 
+  /** Whether the connection hears of the thread, and so is asked what is asked on it. */
+  hasSubscriber(threadId: string, connection: Connection): boolean {
+    return this.#watched.get(threadId)?.subscribers.has(connection) === true;
+  }
+
   /** The thread a question belongs to, or null where nobody asked. */
   askedBy(requestId: RequestId): ThreadSession | null {
     return this.#asked.get(requestId) ?? null;

@@ -185,3 +185,19 @@ function isQuestion({ method }: Message): boolean {
 function asked({ id, method, params }: Message): object {
   return { id, method, params };
 }
+
+test("the attack: who was not asked answers, and nobody hears it", async () => {
+  const owner = await TestClient.initialized(server);
+  const thread = await owner.startThread(place.script([asks, { text: "done" }]));
+  const { turn } = await owner.call("turn/start", { threadId: thread.id, input: [{ type: "text", text: "go" }] });
+  const question = await owner.next(isQuestion);
+  const stranger = await TestClient.initialized(server);
+  const unknown = new TestClient(server); // without a handshake
+  for (const client of [stranger, unknown]) client.send({ id: question.id ?? 0, result: { decision: "accept" } });
+  // Whoever is asked decides.
+  owner.send({ id: question.id ?? 0, result: { decision: "decline" } });
+  await owner.turnCompleted(turn.id as string);
+  const { thread: read } = await owner.call("thread/read", { threadId: thread.id, includeTurns: true });
+  const statuses = read.turns[0].items.flatMap((item: { status?: string }) => item.status ?? []);
+  assert.deepEqual(statuses, ["declined"]);
+});

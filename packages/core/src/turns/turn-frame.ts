@@ -44,7 +44,7 @@ export class TurnFrame {
 
   async begin(): Promise<void> {
     const { threadId, log } = this.#context;
-    const turn = this.#wire({ status: "inProgress", error: null }, null);
+    const turn = this.#wire(this.#stored({ status: "inProgress", error: null }), null);
     await log.record(
       [{ kind: "updateThread", patch: { recencyAtMs: this.#startedAtMs, updatedAtMs: this.#startedAtMs } }],
       [this.#session.statusChange("active"), { method: "turn/started", params: { threadId, turn } }],
@@ -55,12 +55,14 @@ export class TurnFrame {
     this.#session.completing();
     const { threadId, turnId, log } = this.#context;
     const { error } = ending;
-    const turn = this.#wire(ending, lastMessage);
+    // Once for both: what is told is what is stored, to the millisecond.
+    const stored = this.#stored(ending);
+    const turn = this.#wire(stored, lastMessage);
     const failure: ServerNotification[] =
       error === null ? [] : [{ method: "error", params: { error, willRetry: false, threadId, turnId } }];
     await log.record(
       [
-        { kind: "putTurn", turn: this.#stored(ending) },
+        { kind: "putTurn", turn: stored },
         { kind: "updateThread", patch: { updatedAtMs: Date.now() } },
       ],
       [
@@ -82,15 +84,15 @@ export class TurnFrame {
       error,
       startedAtMs,
       completedAtMs,
-      durationMs: completedAtMs === null ? null : Math.max(0, completedAtMs - startedAtMs),
+      durationMs: completedAtMs === null ? null : completedAtMs - startedAtMs,
       blockedInput: this.blockedInput,
     };
   }
 
-  #wire(ending: Ending, lastMessage: AgentMessageItem | null): WireTurn {
-    const { startedAtMs, completedAtMs, durationMs, blockedInput, ...stored } = this.#stored(ending);
+  #wire(turn: StoredTurn, lastMessage: AgentMessageItem | null): WireTurn {
+    const { startedAtMs, completedAtMs, durationMs, blockedInput, ...rest } = turn;
     return {
-      ...stored,
+      ...rest,
       items: lastMessage === null ? [] : [lastMessage],
       itemsView: lastMessage === null ? "notLoaded" : "summary",
       startedAt: startedAtMs === null ? null : Math.floor(startedAtMs / 1000),

@@ -11,7 +11,7 @@ import { Place, callers } from "./fidelity/place.ts";
 import type { Caller } from "./fidelity/place.ts";
 import { missingTools } from "./support/needed-tools.ts";
 
-const deadlineMs = 15_000;
+const deadlineMs = 60_000;
 const pollMs = 10;
 const skip = missingTools(["bwrap", "setpriv", "setsid", "perl"]);
 const { pids } = surveyCgroups();

@@ -107,7 +107,18 @@ async function transcript(mode: Mode, steps: readonly Step[]): Promise<string> {
       .replaceAll(/\r\n/g, "\n")
       // A shell says this before a prompt, or not at all when it was waiting: which of the two is a matter of moments.
       .replaceAll(/^\[1\]\+ +Done .*\n/gm, "")
+      // And this when the job has stopped before it is waited for.
+      .replaceAll(/^bash: warning: wait_for_job: .*\n/gm, "")
   );
+}
+
+/** As `expected`, in one of a few tries: what a shell says beside its programs' output also depends, plain too, on who runs first where
+ *  keys, stops and ends meet. */
+async function equals(expected: string, said: () => Promise<string>): Promise<void> {
+  for (let tries = 3; ; tries -= 1) {
+    const once = await said();
+    if (tries === 1 || once === expected) return assert.equal(once, expected);
+  }
 }
 
 /** In the wall's own /dev the terminal has another name (docs/fidelity.md). */
@@ -127,7 +138,7 @@ describe("an interactive shell under the wall", () => {
     test(mode.name, { skip: isBash && noPatchedBash }, async () => {
       const said = await expected;
       assert.match(said, /got WINCH 30 90\n/);
-      assert.equal(await transcript(mode, keys), expectedIn(mode, said));
+      await equals(expectedIn(mode, said), () => transcript(mode, keys));
     });
   }
 });
@@ -140,7 +151,7 @@ describe("the caller's shell", () => {
     test(mode.name, { skip: isBash && noPatchedBash }, async () => {
       const said = await expected;
       assert.match(said, /Stopped +run cat\n/);
-      assert.equal(await transcript(mode, aroundSallyport), said);
+      await equals(said, () => transcript(mode, aroundSallyport));
     });
   }
 });
@@ -211,7 +222,7 @@ describe("programs that take the screen", () => {
 describe("-t without a terminal", () => {
   const run = (words: string[], input: string): { status: number | null; stdout: string; stderr: string } => {
     const env = { PATH: searchPath, HOME: place.user, SALLYPORT_HOME: place.home, LANG: "C.UTF-8", TERM: "xterm" };
-    const options = { cwd: place.project, env, input, encoding: "utf8", timeout: 20_000, maxBuffer: 2 ** 24 } as const;
+    const options = { cwd: place.project, env, input, encoding: "utf8", timeout: 60_000, maxBuffer: 2 ** 24 } as const;
     const { status, stdout, stderr } = spawnSync(executable, ["run", ...words], options);
     return { status, stdout, stderr };
   };
@@ -238,7 +249,7 @@ describe("-t without a terminal", () => {
   test("a reader that goes away ends the command", () => {
     const script = `"$0" run -t -- yes | head -1; echo "\${PIPESTATUS[0]}"`;
     const env = { PATH: searchPath, HOME: place.user, SALLYPORT_HOME: place.home };
-    const options = { cwd: place.project, env, encoding: "utf8", timeout: 20_000, input: "" } as const;
+    const options = { cwd: place.project, env, encoding: "utf8", timeout: 60_000, input: "" } as const;
     const { stdout } = spawnSync("bash", ["-c", script, executable], options);
     assert.equal(stdout, "y\r\n129\n");
   });

@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 
 export const root: string = dirname(dirname(import.meta.dirname));
 export const executable: string = join(root, "bin", "sallyport");
-const deadlineMs = 30_000;
+const deadlineMs = 60_000;
 const ordinaryId = 1000;
 const ownId = process.geteuid?.() ?? 0;
 

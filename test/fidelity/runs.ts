@@ -21,7 +21,7 @@ import { executable, visibleParent } from "./place.ts";
 
 const sources = fileURLToPath(new URL("programs", import.meta.url));
 const compiler = "gcc";
-const deadlineMs = 30_000;
+const deadlineMs = 60_000;
 /** Whoever runs the tests may have left descriptors open, and those are a row of their own. */
 const closeRest = 'for fd in /proc/$$/fd/*; do fd=${fd##*/}; [ $fd -le 2 ] || eval "exec $fd>&-"; done';
 /** In the shell's message about a killed child; its width depends on the number. */

@@ -24,7 +24,7 @@ import { dirname, join } from "node:path";
 
 export const root: string = dirname(dirname(import.meta.dirname));
 export const executable: string = join(root, "bin", "sallyport");
-const deadlineMs = 30_000;
+const deadlineMs = 60_000;
 const ordinaryId = 1000;
 const ownFailure = 125;
 

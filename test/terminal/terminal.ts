@@ -2,7 +2,7 @@
 import { startBroker } from "@sallyport/supervisor";
 import type { Broker } from "@sallyport/supervisor";
 
-const deadlineMs = 10_000;
+const deadlineMs = 30_000;
 
 export interface TerminalOptions {
   cwd: string;

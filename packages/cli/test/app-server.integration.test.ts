@@ -12,7 +12,7 @@ import type { Ended } from "./sallyport.ts";
 /** As `JSON.parse()` gives it: each test knows the shape that it asked for. */
 type Parsed = ReturnType<typeof JSON.parse>;
 
-const deadlineMs = 20_000;
+const deadlineMs = 60_000;
 
 function serve(place: Place, ...words: string[]): { child: ChildProcessWithoutNullStreams; ended: Promise<Ended> } {
   const child = spawn(executable, ["app-server", ...words], { cwd: place.project, env: place.env });

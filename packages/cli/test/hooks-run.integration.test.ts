@@ -122,10 +122,7 @@ test("Ctrl-C ends the hooks that run", async () => {
   let stdout = "";
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
   assert.ok(
-    await eventually(
-      () => processesWith("sleep\u00008642").length >= 2 && childrenOf(child.pid ?? 0).length > 0,
-      15_000,
-    ),
+    await eventually(() => processesWith("sleep\u00008642").length >= 2 && childrenOf(child.pid ?? 0).length > 0),
   );
   child.kill("SIGINT");
   const status = await new Promise((resolve) => child.once("close", resolve));
@@ -142,7 +139,7 @@ test("Ctrl-C ends hooks doctor --prove: what runs ends and nothing more is run",
   const child = spawn(executable, ["hooks", "doctor", "--prove", bypass], { cwd: place.project, env: place.env });
   let stdout = "";
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-  assert.ok(await eventually(() => processesWith("sleep\u00008643").length > 0, 15_000));
+  assert.ok(await eventually(() => processesWith("sleep\u00008643").length > 0));
   child.kill("SIGINT");
   const status = await new Promise((resolve) => child.once("close", resolve));
   assert.deepEqual([status, existsSync(join(place.project, "ran"))], [130, false]);

@@ -342,14 +342,14 @@ test("run: a rule that is added meanwhile counts for the next program, and a bro
   assert.equal(await say(), "0");
   assert.equal(await say(), "0", "its verdict stands");
   assert.equal(place.call(["rules", "add", "--decision", "forbidden", "true"]).status, 0);
-  const deadlineMs = Date.now() + 10_000;
-  for (let last = "0"; last !== "1"; last = await say()) assert.ok(Date.now() < deadlineMs, "denied within 10 s");
+  const deadlineMs = Date.now() + 60_000;
+  for (let last = "0"; last !== "1"; last = await say()) assert.ok(Date.now() < deadlineMs, "denied within a minute");
   writeFileSync(join(place.home, "rules/z.rules"), "prefix_rule(", { mode: 0o600 });
   while (
     !/^sallyport: rules: .*z\.rules:1:13: .*; the rules from before the change stay in force$/m.test(errors.join(""))
   ) {
     assert.equal(await say(), "1");
-    assert.ok(Date.now() < deadlineMs, "told within 10 s");
+    assert.ok(Date.now() < deadlineMs, "told within a minute");
   }
   child.stdin.end();
   assert.deepEqual(await once(child, "close"), [0, null]);

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { after } from "node:test";
 
 export const executable: string = fileURLToPath(new URL("../bin/sallyport", import.meta.url));
-const deadlineMs = 20_000;
+const deadlineMs = 60_000;
 
 export interface Ended {
   status: number | null;
@@ -81,7 +81,7 @@ export async function waitForOutput(child: ChildProcessWithoutNullStreams, wante
 }
 
 /** Waits until `holds` is true; false at the deadline. */
-export async function eventually(holds: () => boolean, withinMs = 5000): Promise<boolean> {
+export async function eventually(holds: () => boolean, withinMs = 60_000): Promise<boolean> {
   const endMs = Date.now() + withinMs;
   while (!holds()) {
     if (Date.now() > endMs) return false;

@@ -95,7 +95,7 @@ for (const [signal, expected] of [
     const source = fakeSource({ shell: "/bin/bash", configure: `: >'${mark}'; sleep 60` });
     const child = spawn(executable, ["shell", "build", "--source", source], { env: place.env });
     const ended = waitForEnd(child);
-    assert.ok(await eventually(() => existsSync(mark), 20_000));
+    assert.ok(await eventually(() => existsSync(mark)));
     child.kill(signal);
     const { status, stderr } = await ended;
     assert.equal(status, expected);

@@ -8,7 +8,7 @@ import { connectAppServer } from "@sallyport/client";
 import { Place, executable } from "../../cli/test/sallyport.ts";
 
 const examples = join(import.meta.dirname, "..", "examples");
-const deadlineMs = 30_000;
+const deadlineMs = 60_000;
 const node = [process.execPath, "--conditions=sallyport-source"] as const;
 
 function script(place: Place, answers: readonly object[]): string {

@@ -76,7 +76,7 @@ test("parseRules() neither throws nor hangs on 2,000 broken files", () => {
   }
   // Both kinds occur, so neither half of the reader went untried.
   assert.ok(outcomes.good > 20 && outcomes.broken > 1000, JSON.stringify(outcomes));
-  assert.ok(performance.now() - startedAtMs < 20_000);
+  assert.ok(performance.now() - startedAtMs < 60_000);
 });
 
 test("parseRules() stays linear where a file invites it not to", () => {
@@ -85,6 +85,6 @@ test("parseRules() stays linear where a file invites it not to", () => {
   for (const piece of nasty) {
     const startedAtMs = performance.now();
     parseRules(piece.repeat(size / piece.length), "fuzz.rules");
-    assert.ok(performance.now() - startedAtMs < 5_000, JSON.stringify(piece));
+    assert.ok(performance.now() - startedAtMs < 30_000, JSON.stringify(piece));
   }
 });

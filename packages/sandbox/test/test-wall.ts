@@ -95,7 +95,7 @@ function run(file: string, args: string[], env: Record<string, string>, cwd?: st
     encoding: "utf8",
     cwd,
     env: { ...process.env, ...gitIdentity, ...env },
-    timeout: 20_000,
+    timeout: 60_000,
   });
   return { exitCode: result.status, stdout: result.stdout };
 }

@@ -20,6 +20,7 @@
 #define _GNU_SOURCE
 #include "wrapper-sessions.h"
 #include "filter.h"
+#include "freeze.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -62,7 +63,7 @@ enum session_stage {
 };
 
 /* What SESSION_SEND does besides sending. */
-enum send_next { SEND_ONLY = 0, SEND_RUN = 1, SEND_DENY = 2, SEND_GRANT = 3, SEND_END = 4 };
+enum send_next { SEND_ONLY = 0, SEND_RUN = 1, SEND_DENY = 2, SEND_GRANT = 3, SEND_END = 4, SEND_STOPPED = 5 };
 enum session_state { STATE_STARTED = 1, STATE_STOPPED = 2, STATE_FAILED = 3 };
 
 struct session {
@@ -544,6 +545,7 @@ static void change_stage(struct session *session, enum send_next next) {
     }
     switch (next) {
     case SEND_ONLY:
+    case SEND_STOPPED:
         return;
     case SEND_RUN:
         session->stage = LEFT;
@@ -572,10 +574,13 @@ void send_to_wrapper(struct reader *reader) {
     struct session *session = find_session(read_u64(reader));
     uint8_t next = read_u8(reader);
     struct slice message = read_string(reader);
-    if (reader->bad || next > SEND_END)
+    if (reader->bad || next > SEND_STOPPED)
         die("Node sent a malformed answer for a wrapper");
     if (session == NULL)
         return; /* it vanished while Node decided, and Node was told */
+    /* Node is of the job too, and was stopped with it before it had passed this on; then a shell said "fg", and all goes on. */
+    if (next == SEND_STOPPED && (session->real_pid <= 0 || !is_stopped(session->real_pid)))
+        return;
     change_stage(session, (enum send_next)next);
     if (session->stream.fd < 0)
         return;

@@ -8,9 +8,9 @@ import type { BrokerHandlers, ExecFile } from "./types.ts";
 
 /** What the broker does besides sending a message. `run`: the wrapper becomes the program, and its end is the end of the exec;
  *  `deny`: it says why not and ends; `grant`: its descriptors are awaited; `end`: it was told how its program ended. */
-export type SendNext = "none" | "run" | "deny" | "grant" | "end";
+export type SendNext = "none" | "run" | "deny" | "grant" | "end" | "stopped";
 
-const nextNumbers: Record<SendNext, number> = { none: 0, run: 1, deny: 2, grant: 3, end: 4 };
+const nextNumbers: Record<SendNext, number> = { none: 0, run: 1, deny: 2, grant: 3, end: 4, stopped: 5 };
 const states = { started: 1, stopped: 2, failed: 3 } as const;
 const noSuchProcess = 3;
 

@@ -223,7 +223,7 @@ describe("frames that Node would never send", () => {
       /malformed answer for a wrapper\n$/,
     ],
     "an answer for a wrapper of unknown kind": [
-      new FrameWriter(11).u64(1).u8(5).text("").finish(),
+      new FrameWriter(11).u64(1).u8(6).text("").finish(),
       /malformed answer for a wrapper\n$/,
     ],
     "a start that ends too early": [new FrameWriter(12).u64(1).u32(0).finish(), /malformed start\n$/],

@@ -62,11 +62,11 @@ describe("in a bounded sandbox", { skip }, () => {
   });
 
   test("signals to the stand-in reach the program, and a stop comes back", async () => {
-    const real = `import os, signal, sys
-def say(n, f): os.write(1, b"got %d\\n" % n)
-for n in [signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT]: signal.signal(n, say)
+    const real = `import os, signal
+awaited = [signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT]
+signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
 print("ready", flush=True)
-while True: signal.pause()`;
+while True: os.write(1, b"got %d\\n" % signal.sigwait(awaited))`;
     const inside = `import os, signal, subprocess, sys
 p = subprocess.Popen(["/usr/bin/env", "python3", "-c", sys.argv[1]], stdout=subprocess.PIPE, text=True)
 print(p.stdout.readline(), end="")

@@ -22,7 +22,7 @@ export interface Message {
   error?: { code: number; message: string; data?: Parsed };
 }
 
-const deadlineMs = 30_000;
+const deadlineMs = 60_000;
 
 export class ServerPlace {
   readonly base: string = mkdtempSync(join(tmpdir(), "sallyport-server-"));

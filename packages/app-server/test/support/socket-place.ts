@@ -12,7 +12,7 @@ import type { AppServer } from "../../src/app-server.ts";
 import type { Message } from "./server.ts";
 import { ServerPlace } from "./server.ts";
 
-const deadlineMs = 30_000;
+const deadlineMs = 60_000;
 
 export type Kind = "ws" | "unix";
 

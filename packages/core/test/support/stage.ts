@@ -23,7 +23,7 @@ export interface Stage {
   reopen(options?: Partial<ThreadsOptions>): Promise<Stage>;
 }
 
-const deadlineMs = 30_000;
+const deadlineMs = 60_000;
 
 export function makeStage(options: Partial<ThreadsOptions> & { config?: string; rules?: string } = {}): Stage {
   const base = mkdtempSync(join(tmpdir(), "sallyport-core-"));

@@ -28,7 +28,7 @@ function isAlive(pid: number): boolean {
 
 /** What a program that has no other way to tell us wrote into a file. */
 async function written(file: string): Promise<string> {
-  const deadlineMs = Date.now() + 20_000;
+  const deadlineMs = Date.now() + 60_000;
   for (;;) {
     const text = existsSync(file) ? readFileSync(file, "utf8") : "";
     if (text.endsWith("\n")) return text;

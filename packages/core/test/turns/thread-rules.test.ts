@@ -51,7 +51,7 @@ test("a rule that is added while a command runs counts for its next program", as
   const command = "touch began; until [ -e go ]; do sleep 0.02; done; touch late; echo status $?";
   const thread = await startThread(stage, { model: stage.script([shell(command), { text: "ok" }]) });
   const output = outputOf(stage, thread);
-  const deadlineMs = Date.now() + 30_000;
+  const deadlineMs = Date.now() + 60_000;
   while (!existsSync(join(stage.project, "began"))) {
     assert.ok(Date.now() < deadlineMs, "the command never ran");
     await new Promise((resolve) => setImmediate(resolve));

@@ -40,7 +40,7 @@ export function openDescriptors(): number {
 }
 
 /** Waits until `isTrue`, at most `withinMs`. */
-export async function until(what: string, isTrue: () => boolean, withinMs = 10_000): Promise<void> {
+export async function until(what: string, isTrue: () => boolean, withinMs = 60_000): Promise<void> {
   const deadlineMs = Date.now() + withinMs;
   while (!isTrue()) {
     if (Date.now() > deadlineMs) throw new Error(`Waited ${withinMs} ms in vain until ${what}`);

@@ -181,7 +181,8 @@ export class WrapperDoor {
   }
 
   #tell(sessionId: number, session: Session, event: EscalateEvent): void {
-    if (session.version > 1) this.#broker?.send(sessionId, "none", eventMessage(event));
+    if (session.version > 1)
+      this.#broker?.send(sessionId, "stopped" in event ? "stopped" : "none", eventMessage(event));
   }
 
   #onExecEnd(event: ExecEndEvent): void {

@@ -61,10 +61,10 @@ function startSession(
     return verdict.kind === "run" && verdict.stands === true ? "run, stands" : verdict.kind;
   };
   const becomes: Session["becomes"] = async (call, expected) => {
-    const deadlineMs = Date.now() + 10_000;
+    const deadlineMs = Date.now() + 60_000;
     for (let last = ""; last !== expected; await delay(5)) {
       last = await answer(call);
-      assert.ok(Date.now() < deadlineMs, `${last} became ${expected} within 10 s`);
+      assert.ok(Date.now() < deadlineMs, `${last} became ${expected} within a minute`);
     }
   };
   return { stage, decider, warnings, changes, write, answer, becomes };
@@ -179,8 +179,8 @@ test("a forbidden that comes while a person is asked counts for what waits", asy
   const waiting = answer(trueCall);
   await asked.promise;
   write('prefix_rule(["true"], "forbidden")');
-  for (const deadlineMs = Date.now() + 10_000; changes.count === 0; await delay(5))
-    assert.ok(Date.now() < deadlineMs, "the change is seen within 10 s");
+  for (const deadlineMs = Date.now() + 60_000; changes.count === 0; await delay(5))
+    assert.ok(Date.now() < deadlineMs, "the change is seen within a minute");
   answered.resolve();
   assert.equal(await waiting, "deny");
 });

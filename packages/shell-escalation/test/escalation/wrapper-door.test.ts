@@ -180,10 +180,10 @@ for n in [${numbers.join(", ")}]: print(n, subprocess.run([w, "${exitWith}", "x"
 
   test("signals reach the real program, a stop comes back, and a killed wrapper takes it along", async () => {
     const real = `import os, signal
-def say(n, f): os.write(1, b"got %d\\n" % n)
-for n in [signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT]: signal.signal(n, say)
+awaited = [signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT]
+signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
 print("ready", os.getpid(), flush=True)
-while True: signal.pause()`;
+while True: os.write(1, b"got %d\\n" % signal.sigwait(awaited))`;
     const inside = `import os, signal, subprocess, sys
 p = subprocess.Popen([os.environ["W"], "/usr/bin/env", "env", "python3", "-c", sys.argv[1]], stdout=subprocess.PIPE, text=True, close_fds=False)
 word, pid = p.stdout.readline().split()

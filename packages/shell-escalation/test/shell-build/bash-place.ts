@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { makeExecFixtures } from "./exec-cases.ts";
 
-const deadlineMs = 20_000;
+const deadlineMs = 60_000;
 
 export interface Ended {
   status: number | null;

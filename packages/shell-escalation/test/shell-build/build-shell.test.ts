@@ -10,7 +10,7 @@ import type { BuildShellOptions, BuiltShell, StepReport } from "../../src/shell-
 import { noPatchedBash, patchedBash, patchedVersion } from "../patched-bash.ts";
 import { fakeSource, makeFolder, textBefore } from "./fake-source.ts";
 
-const deadlineMs = 20_000;
+const deadlineMs = 60_000;
 const versionName = `bash-${patchedVersion.replace(/\(.*/, "")}`;
 
 function makeHome(): string {

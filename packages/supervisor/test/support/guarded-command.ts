@@ -182,7 +182,7 @@ export async function startGuarded(options: GuardedOptions): Promise<Guarded> {
   const around = options.around ?? "nothing";
   const outer = { outerArgv: outerArgvOf[around], pidNamespace: around === "bubblewrap" };
   const file = options.file ?? textToDisplay(options.argv[0] ?? "");
-  const timer = setTimeout(() => broker.terminate(0), options.timeoutMs ?? 20_000);
+  const timer = setTimeout(() => broker.terminate(0), options.timeoutMs ?? 60_000);
   const launched = broker.launch(
     launchSpec({ ...outer, file, argv: options.argv, env, cwd: options.cwd ?? "/tmp", ...options.launch }),
   );

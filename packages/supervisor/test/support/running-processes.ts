@@ -25,7 +25,7 @@ export function processesWith(mark: string): number[] {
 }
 
 /** Waits until `isTrue`, at most `withinMs`; throws with `what` when it does not come. */
-export async function until(what: string, isTrue: () => boolean, withinMs = 5000): Promise<void> {
+export async function until(what: string, isTrue: () => boolean, withinMs = 60_000): Promise<void> {
   const deadlineMs = Date.now() + withinMs;
   while (!isTrue()) {
     if (Date.now() > deadlineMs) throw new Error(`Waited ${withinMs} ms in vain until ${what}`);

@@ -10,6 +10,8 @@ import { defaultDenyRead } from "./deny-read.ts";
 export interface WritablePlaces {
   /** Resolved; `/` alone without a wall, none in a read-only sandbox. */
   roots: readonly string[];
+  /** Whether all that speaks against the resolved path is where it lies: not that it is protected or may not be read. */
+  isElsewhere(path: string): boolean;
   /** Why the resolved path may not be written, in words that complete "PATH ..."; null: it may. */
   objectionTo(path: string): string | null;
 }
@@ -22,17 +24,19 @@ export function surveyWritablePlaces(
   >,
   env: Environment,
 ): WritablePlaces {
-  if (policy.mode === "danger-full-access") return { roots: ["/"], objectionTo: () => null };
+  if (policy.mode === "danger-full-access") return { roots: ["/"], isElsewhere: () => false, objectionTo: () => null };
   const userHomes = homesOf(env);
   const roots = writableRoots(policy, userHomes);
   const names = namesIn(roots, policy);
   const closed = [...names.guards, ...names.missing].map(({ path }) => path);
   const hidden = [...userHomes.flatMap(defaultDenyRead), ...policy.denyRead].map(realPath);
+  const isElsewhere = (path: string): boolean => !roots.some((root) => isWithin(path, root));
   return {
     roots,
+    isElsewhere,
     objectionTo: (path) => {
       if (roots.length === 0) return "can't be written: the sandbox is read-only";
-      if (!roots.some((root) => isWithin(path, root))) return `lies outside the writable folders ${roots.join(", ")}`;
+      if (isElsewhere(path)) return `lies outside the writable folders ${roots.join(", ")}`;
       // Where upper and lower case are alike, ".GIT" is git's folder too.
       const name = path.toLowerCase();
       const guard = closed.find((place) => isWithin(name, place.toLowerCase()));

@@ -5,8 +5,9 @@ import type { FileChangeItem, FileUpdateChange } from "@sallyport/protocol";
 import { surveyWritablePlaces } from "@sallyport/sandbox";
 import type { WritablePlaces } from "@sallyport/sandbox";
 import { isSallyportError } from "@sallyport/supervisor";
+import type { SallyportError } from "@sallyport/supervisor";
 import { guardedSandbox } from "../session/session-settings.ts";
-import { planPatch } from "../tools/apply-patch/apply-patch.ts";
+import { findPlacesElsewhere, planPatch } from "../tools/apply-patch/apply-patch.ts";
 import type { PlannedPatch } from "../tools/apply-patch/apply-patch.ts";
 import { PatchError, parsePatch } from "../tools/apply-patch/parse-patch.ts";
 import type { PatchAction } from "../tools/apply-patch/parse-patch.ts";
@@ -42,15 +43,20 @@ export class PatchCall {
     const startedAtMs = performance.now();
     let planned: PlannedPatch | null = null;
     try {
-      const { cwd } = this.#context.settings;
-      planned = await planPatch(parsePatch(this.#patch), { cwd, places: this.#places() });
+      const { cwd, approvalPolicy } = this.#context.settings;
+      const actions = parsePatch(this.#patch);
+      const places = this.#places([]);
+      const elsewhere = approvalPolicy === "never" ? null : findPlacesElsewhere(actions, { cwd, places });
+      planned = await planPatch(actions, { cwd, places: elsewhere === null ? places : this.#widerPlaces(elsewhere) });
       this.#item.changes = planned.changes;
       await this.#start();
-      const refusal = mustAsk === null ? null : await this.#ask(mustAsk);
+      const reasons = [mustAsk, elsewhere?.reason ?? null].filter((reason) => reason !== null);
+      const refusal = reasons.length === 0 ? null : await this.#ask(reasons.join("; "), elsewhere?.folders ?? []);
       if (this.#context.signal.aborted) return await this.#interrupted();
       if (refusal !== null) {
         await this.#complete({ status: "declined" });
-        return { text: `The patch was not applied: ${refusal}`, ran: null };
+        const why = elsewhere === null ? refusal : `${elsewhere.reason}; ${refusal}`;
+        return { text: `The patch was not applied: ${why}`, ran: null };
       }
       planned.apply();
       await this.#complete({ status: "completed" });
@@ -65,9 +71,12 @@ export class PatchCall {
     }
   }
 
-  #places(): WritablePlaces {
+  /** Those of the sandbox, and `more` folders. What is protected in a writable folder is protected in these too. */
+  #places(more: readonly string[]): WritablePlaces {
     const { settings, home, env } = this.#context;
-    const sandbox = guardedSandbox(settings.sandboxPolicy);
+    const policy = guardedSandbox(settings.sandboxPolicy);
+    const wider = { ...policy, mode: "workspace-write" as const, writable: [...policy.writable, ...more] };
+    const sandbox = more.length === 0 ? policy : wider;
     const named = Object.fromEntries(
       env.flatMap((entry) => {
         const equals = typeof entry === "string" ? entry.indexOf("=") : -1;
@@ -80,8 +89,17 @@ export class PatchCall {
     );
   }
 
+  #widerPlaces({ folders, reason }: { folders: readonly string[]; reason: string }): WritablePlaces {
+    try {
+      return this.#places(folders);
+    } catch (error) {
+      if (!isWallRefusal(error)) throw error;
+      throw new PatchError(`${reason}, and nobody can allow it: ${error.message}`);
+    }
+  }
+
   /** Null: it may happen. */
-  async #ask(reason: string): Promise<string | null> {
+  async #ask(reason: string, elsewhere: readonly string[]): Promise<string | null> {
     const { threadId, turnId, signal, settings } = this.#context;
     const params = { threadId, turnId, itemId: this.#item.id, startedAtMs: Date.now(), reason, grantRoot: null };
     const answer = await askPermission(
@@ -89,7 +107,12 @@ export class PatchCall {
       {
         question: { method: "item/fileChange/requestApproval", params },
         scope: {
-          rememberAs: JSON.stringify(["patch", settings.cwd, this.#item.changes.map(touchedPlace).toSorted()]),
+          rememberAs: JSON.stringify([
+            "patch",
+            settings.cwd,
+            this.#item.changes.map(touchedPlace).toSorted(),
+            elsewhere,
+          ]),
           proposals: [],
         },
         askedBy: "action",
@@ -107,8 +130,7 @@ export class PatchCall {
   }
 
   async #failed(error: unknown): Promise<ToolOutcome> {
-    const isRefusal = error instanceof PatchError || (isSallyportError(error) && error.code === "WALL_REFUSED");
-    if (!isRefusal) throw error;
+    if (!(error instanceof PatchError) && !isWallRefusal(error)) throw error;
     if (this.#item.changes.length === 0) {
       this.#item.changes = wantedChanges(this.#patch);
       // A text that is no patch changes no file, and then there is nothing to show.
@@ -125,6 +147,10 @@ export class PatchCall {
   #complete(changes: Partial<FileChangeItem>): Promise<void> {
     return recordCompleted(this.#context, { ...this.#item, ...changes });
   }
+}
+
+function isWallRefusal(error: unknown): error is SallyportError {
+  return isSallyportError(error) && error.code === "WALL_REFUSED";
 }
 
 /** What a yes for the session is given for: a yes to a change of a file is none to its end, nor to where it may be moved. */

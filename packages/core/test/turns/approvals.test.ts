@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import type { CommandExecutionItem, Turn } from "@sallyport/protocol";
 import { Approvals } from "../../src/session/approvals.ts";
 import type { ApprovalDecision, ApprovalRequest } from "../../src/session/approvals.ts";
@@ -307,4 +308,90 @@ test("a yes is kept for what was proposed, and for nothing that a client makes u
       decision: "decline",
     });
   }
+});
+
+const patch = (path: string): object => ({
+  tool_calls: [
+    { name: "apply_patch", arguments: { input: `*** Begin Patch\n*** Add File: ${path}\n+x\n*** End Patch` } },
+  ],
+});
+const reasonOf = (request: ApprovalRequest): string | null | undefined =>
+  request.method === "item/fileChange/requestApproval" ? request.params.reason : undefined;
+const statuses = async (stage: Stage, session: ThreadSession, turn: Turn): Promise<string[]> =>
+  ((await stage.store.readTurn(session.id, turn.id, "full"))?.items ?? []).flatMap((item) =>
+    item.type === "fileChange" ? [item.status] : [],
+  );
+
+test("a patch that writes elsewhere is asked about with the place, and a yes is for that place alone", async () => {
+  const stage = makeStage();
+  const elsewhere = mkdtempSync(join(tmpdir(), "sallyport-elsewhere-"));
+  after(() => rmSync(elsewhere, { recursive: true }));
+  const model = stage.script([
+    patch(join(elsewhere, "a")),
+    { ...patch(join(elsewhere, "b")), expect: `Applied:\nA ${elsewhere}/a` },
+    { ...patch(join(elsewhere, "c")), expect: `"${elsewhere}/b" lies outside the writable folders ${stage.project}; ` },
+    { text: "ok", expect: `Applied:\nA ${elsewhere}/c` },
+    patch(join(elsewhere, "b")),
+    { text: "ok", expect: `"${elsewhere}/b" lies outside` },
+  ]);
+  const thread = await startThread(stage, { model });
+  const { turn, requests } = await answering(thread, ["accept", "decline", "acceptForSession"]);
+  assert.equal(turn.error, null);
+  assert.deepEqual(
+    requests.map((request) => [request.method, reasonOf(request)]),
+    ["a", "b", "c"].map((name) => [
+      "item/fileChange/requestApproval",
+      `"${elsewhere}/${name}" lies outside the writable folders ${stage.project}`,
+    ]),
+  );
+  assert.deepEqual(await statuses(stage, thread.session, turn), ["completed", "declined", "completed"]);
+  assert.deepEqual(readdirSync(elsewhere), ["a", "c"]);
+  // What was answered for one file says nothing of another.
+  const { id } = await thread.session.startTurn({ input });
+  const fourth = await thread.heard.until((heard) => heard.requests[3]);
+  thread.session.answerApproval(fourth.requestId, "decline");
+  const second = await thread.heard.completedTurn(id);
+  assert.deepEqual([second.error, readdirSync(elsewhere)], [null, ["a", "c"]]);
+});
+
+test("no yes makes a patch write what is protected, unreadable or Sallyport's own, and with never nothing is asked", async () => {
+  const stage = makeStage();
+  const elsewhere = mkdtempSync(join(tmpdir(), "sallyport-elsewhere-"));
+  after(() => rmSync(elsewhere, { recursive: true }));
+  const refused = [
+    join(elsewhere, ".git/hooks/post-checkout"),
+    join(elsewhere, ".codex/hooks.json"),
+    join(stage.home, "rules/x.rules"),
+    join(homedir(), ".ssh/authorized_keys"),
+    join(homedir(), ".bashrc"),
+    "/proc/self/comm",
+    "/x",
+  ];
+  for (const path of refused) {
+    const model = stage.script([patch(path), { text: "ok", expect: "The patch was not applied: " }]);
+    const thread = await startThread(stage, { model });
+    const { turn, requests } = await answering(thread, []);
+    assert.deepEqual([turn.error, requests], [null, []], path);
+  }
+  const model = stage.script([
+    patch(join(elsewhere, "a")),
+    { text: "ok", expect: "lies outside the writable folders" },
+  ]);
+  const thread = await startThread(stage, { model, approvalPolicy: "never" });
+  const { turn, requests } = await answering(thread, []);
+  assert.deepEqual([turn.error, requests, await statuses(stage, thread.session, turn)], [null, [], ["failed"]]);
+  assert.deepEqual(readdirSync(elsewhere), []);
+});
+
+test("in a read-only sandbox every patch is asked about", async () => {
+  const stage = makeStage();
+  const model = stage.script([patch("a"), { ...patch("b"), expect: "Applied:" }, { text: "ok", expect: "read-only" }]);
+  const thread = await startThread(stage, { model, sandbox: "read-only" });
+  const { turn, requests } = await answering(thread, ["accept", "decline"]);
+  assert.deepEqual(
+    [turn.error, requests.map(reasonOf)],
+    [null, ["a", "b"].map((name) => `"${join(stage.project, name)}" can't be written: the sandbox is read-only`)],
+  );
+  assert.deepEqual(await statuses(stage, thread.session, turn), ["completed", "declined"]);
+  assert.deepEqual([existsSync(join(stage.project, "a")), existsSync(join(stage.project, "b"))], [true, false]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { CommandExecutionItem, ThreadItem, Turn } from "@sallyport/protocol";
 import type { ThreadSession } from "../../src/session/thread-session.ts";
 import { makeStage, moduleHook, runTurn, startThread } from "../support/stage.ts";
@@ -202,7 +202,10 @@ test("a patch that leads out is refused in the turn too, shown as failed, and to
   const patch = "*** Begin Patch\n*** Add File: ../outside.txt\n+x\n*** End Patch";
   const model = stage.script([
     { tool_calls: [{ name: "apply_patch", arguments: { input: patch } }] },
-    { expect: 'The patch was not applied: "../outside.txt" lies outside the writable folders', text: "ok" },
+    {
+      expect: `The patch was not applied: "${join(dirname(stage.project), "outside.txt")}" lies outside the writable folders`,
+      text: "ok",
+    },
   ]);
   const thread = await startThread(stage, { model });
   const turn = await runTurn(thread, "go");

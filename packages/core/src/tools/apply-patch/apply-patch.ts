@@ -3,7 +3,7 @@
  *      actions -> planned: every path checked, every file read, every new text made    nothing is written yet
  *              -> written, one after the other; at the first failure what was written is taken back  */
 import { isUtf8 } from "node:buffer";
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { FileUpdateChange } from "@sallyport/protocol";
 import type { WritablePlaces } from "@sallyport/sandbox";
@@ -46,6 +46,23 @@ export async function planPatch(
     planner.close();
     throw error;
   }
+}
+
+/** What the patch would write beyond the writable folders: a folder that exists for each file, once, and why it needs a person's word;
+ *  null: nothing. */
+export function findPlacesElsewhere(
+  actions: readonly PatchAction[],
+  { cwd, places }: { cwd: string; places: WritablePlaces },
+): { folders: string[]; reason: string } | null {
+  const named = actions.flatMap((action) =>
+    action.kind === "update" && action.moveTo !== null ? [action.path, action.moveTo] : [action.path],
+  );
+  const paths = named.map((given) => resolvePath(cwd, given)).filter((path) => places.isElsewhere(path));
+  const [first] = paths;
+  if (first === undefined) return null;
+  const names = paths.map((path) => `"${path}"`).join(", ");
+  const reason = `${names} ${places.objectionTo(first) ?? ""}`;
+  return { folders: [...new Set(paths.map((path) => existingFolder(dirname(path))))], reason };
 }
 
 class Planner {
@@ -110,8 +127,7 @@ class Planner {
 
   /** Symlinks on the way are followed here, once, and the place where they end is judged. */
   #resolve(given: string): string {
-    const wanted = resolve(this.#options.cwd, given);
-    const path = join(realFolder(dirname(wanted)), basename(wanted));
+    const path = resolvePath(this.#options.cwd, given);
     const objection = this.#options.places.objectionTo(path);
     if (objection !== null) throw new PatchError(`"${given}" ${objection}`);
     const repository = repositoryObjection(path, this.#options.places.roots);
@@ -207,6 +223,15 @@ function textOf(path: string, state: FileState | null): string {
   if (state === null) throw new PatchError(`"${path}" does not exist`);
   if (!isUtf8(state.bytes)) throw new PatchError(`"${path}" is not UTF-8 text`);
   return state.bytes.toString("utf8");
+}
+
+function resolvePath(cwd: string, given: string): string {
+  const wanted = resolve(cwd, given);
+  return join(realFolder(dirname(wanted)), basename(wanted));
+}
+
+function existingFolder(folder: string): string {
+  return existsSync(folder) ? folder : existingFolder(dirname(folder));
 }
 
 /** The folder with every symlink resolved, as far as it exists. */

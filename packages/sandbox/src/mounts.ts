@@ -138,10 +138,10 @@ class MountTable {
   }
 
   /** Mounts each folder between a writable area and a mount in it over itself: it could be renamed otherwise, and a new one, with
-   *  other contents under the name that the mount was to protect, put in its place. What only hides moves along with its folder. */
+   *  other contents under the name that the mount was to protect, put in its place. What hides would move along with its folder, and
+   *  hide on inside; but what is denied to programs outside is told by its path, and would be read there under the new one. */
   pinFolders(): void {
     for (const mount of [...this.#mounts.values()].toSorted((a, b) => depth(a.at) - depth(b.at))) {
-      if (mount.kind !== "bind") continue;
       const area = this.cover(dirname(mount.at));
       if (area === undefined || area.kind !== "bind" || !area.writable) continue;
       for (const folder of foldersBetween(area.at, mount.at)) {

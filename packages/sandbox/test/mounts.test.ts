@@ -56,6 +56,17 @@ test("planMounts() pins every folder between a writable root and a protected nam
   assert.deepEqual(made.slice(-3), ["rw /home/u/p/a", "rw /home/u/p/a/b", "ro /home/u/p/a/b/.git"]);
 });
 
+test("planMounts() pins the folders that lead to a denied path, where they could be renamed", () => {
+  const denied = ["/home/u/p/a/b/key", "/home/u/other/a/key"].map((path) => ({ path, kind: "file" as const }));
+  const made = targets({ denied }).filter((target) => !targets({}).includes(target));
+  assert.deepEqual(made, [
+    "rw /home/u/p/a",
+    "nothing /home/u/other/a/key",
+    "rw /home/u/p/a/b",
+    "nothing /home/u/p/a/b/key",
+  ]);
+});
+
 test("planMounts() makes the folders that lead to a project in /tmp, in the scratch folder", () => {
   const plan = planMounts({ ...empty, cwd: "/tmp/a/p", roots: ["/tmp/a/p"] }, [], "/tmp/sallyport-1");
   assert.deepEqual(plan.scratchFolders, [

@@ -1,6 +1,6 @@
 /** The sandboxes of programs that a rule carries outside with bounds: each has its own, planned when it is decided and taken down
  *  when it has ended. */
-import { planWall } from "@sallyport/sandbox";
+import { HeldPaths, planWall } from "@sallyport/sandbox";
 import type { SandboxPolicy, WallPlan } from "@sallyport/sandbox";
 import type { BoundedSandbox, WantedSandbox } from "./decision/index.ts";
 import type { Interceptor } from "./interceptor.ts";
@@ -11,7 +11,7 @@ export interface BoundedSandboxOptions {
   /** The policy of the command's own wall. */
   policy: SandboxPolicy;
   /** The command's own wall. */
-  wall: Pick<WallPlan, "level" | "writableRoots" | "protectedNames">;
+  wall: Pick<WallPlan, "level" | "writableRoots" | "protectedNames" | "denyRead">;
   interceptor: Interceptor["kind"];
   env: Text[];
 }
@@ -19,9 +19,12 @@ export interface BoundedSandboxOptions {
 export class BoundedSandboxes {
   readonly #options: BoundedSandboxOptions;
   readonly #plans = new Map<number, WallPlan>();
+  readonly #denied: HeldPaths;
 
+  /** Before anything has run. */
   constructor(options: BoundedSandboxOptions) {
     this.#options = options;
+    this.#denied = new HeldPaths(options.wall.denyRead);
   }
 
   /** A sandbox, or why there is none: never less than what the rule asks for. */
@@ -36,6 +39,7 @@ export class BoundedSandboxes {
           mode: "workspace-write",
           wall: "bubblewrap",
           cwd: "/",
+          denyRead: [...policy.denyRead, ...this.#denied.names().filter((path) => !wall.denyRead.includes(path))],
           writable: [...bounds.write],
           network: bounds.network,
           sockets: [],
@@ -62,6 +66,7 @@ export class BoundedSandboxes {
   close(): string[] {
     const problems = [...this.#plans.values()].flatMap((plan) => plan.close());
     this.#plans.clear();
+    this.#denied.close();
     return problems;
   }
 

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "filter.h"
+#include "denied-paths.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -303,7 +304,8 @@ static bool grant_except(int ruleset, const char *folder, uint64_t access, char 
         int length = snprintf(path, sizeof path, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, entry->d_name);
         struct stat status;
         /* A symlink carries no content of its own, and its target is granted, or not, where it lies. */
-        if (length > 0 && (size_t)length < sizeof path && lstat(path, &status) == 0 && !S_ISLNK(status.st_mode))
+        if (length > 0 && (size_t)length < sizeof path && lstat(path, &status) == 0 && !S_ISLNK(status.st_mode) &&
+            !is_denied(&status))
             good = grant_except(ruleset, path, access, except);
     }
     (void)closedir(directory);
@@ -361,25 +363,50 @@ static char *join_paths(char *const *paths) {
     return joined;
 }
 
-int ruleset_denying_reads(char *const *denied) {
-    static int ruleset = -1;
-    static char *made_for;
-    char *wanted = join_paths(denied);
-    if (ruleset >= 0 && strcmp(made_for, wanted) == 0 && listed_have_not_changed()) {
-        free(wanted);
-        return ruleset;
-    }
-    free(made_for);
-    made_for = wanted;
-    cleanup_fd(&ruleset);
+static int make_ruleset_denying_reads(char *const *denied) {
+    struct ruleset_attributes attributes = {.handled_fs = LANDLOCK_ACCESS_FS_READ_FILE};
+    CLEANUP_FD int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, 8, 0);
     if (listed == NULL)
         listed = allocate(LISTED_LIMIT * sizeof listed[0]);
     listed_count = 0;
-    struct ruleset_attributes attributes = {.handled_fs = LANDLOCK_ACCESS_FS_READ_FILE};
-    ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, 8, 0);
-    if (ruleset >= 0 && !grant_except(ruleset, "/", LANDLOCK_ACCESS_FS_READ_FILE, denied))
-        cleanup_fd(&ruleset);
-    return ruleset;
+    bool good = ruleset >= 0 && grant_except(ruleset, "/", LANDLOCK_ACCESS_FS_READ_FILE, denied);
+    return good ? steal_fd(&ruleset) : -1;
+}
+
+static char *joined_names_of_denied(char *const *denied) {
+    char **names = names_of_denied(denied);
+    char *joined = names == NULL ? NULL : join_paths(names);
+    release_names(names);
+    return joined;
+}
+
+int ruleset_denying_reads(char *const *denied) {
+    static int ruleset = -1;
+    static char *made_for;
+    for (int tries = 0; tries < 4; tries++) {
+        char **names = names_of_denied(denied);
+        if (names == NULL)
+            return -1;
+        char *wanted = join_paths(names);
+        bool holds = ruleset >= 0 && strcmp(made_for, wanted) == 0 && listed_have_not_changed();
+        free(made_for);
+        made_for = wanted;
+        if (!holds) {
+            cleanup_fd(&ruleset);
+            ruleset = make_ruleset_denying_reads(names);
+        }
+        release_names(names);
+        if (holds || ruleset < 0)
+            return ruleset;
+        /* The attack: a folder that leads to a denied path is renamed while its siblings are listed, and is listed as one of them. */
+        char *now = joined_names_of_denied(denied);
+        bool stayed = now != NULL && strcmp(now, wanted) == 0;
+        free(now);
+        if (stayed)
+            return ruleset;
+    }
+    cleanup_fd(&ruleset);
+    return -1;
 }
 
 bool restrict_by_ruleset(int ruleset) {

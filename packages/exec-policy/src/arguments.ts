@@ -5,6 +5,10 @@ import type { Given, Value } from "./values.ts";
 
 /** The values in the order of `names`; a name that ends in "?" may be left out, one that starts with "=" is given by name only. */
 export function take(name: string, given: Given, names: readonly string[]): (Value | undefined)[] {
+  if (given.named.size === 0 && given.positional.length <= names.length) {
+    const values = takeByPosition(given.positional, names);
+    if (values !== null) return values;
+  }
   const parameters = names.map((text) => text.replace(/[=?]/g, ""));
   const positional = names.filter((text) => !text.startsWith("=")).length;
   if (given.positional.length > positional)
@@ -26,6 +30,17 @@ export function take(name: string, given: Given, names: readonly string[]): (Val
       throw new ValueFailure(`Missing parameter \`${parameter}\` for call to \`${name}\``, "a value for it");
     return value;
   });
+}
+
+/** Nearly every call. Null where it is not as simple, or where a value is missing. */
+function takeByPosition(positional: readonly Value[], names: readonly string[]): (Value | undefined)[] | null {
+  const values: (Value | undefined)[] = [];
+  for (const [index, name] of names.entries()) {
+    const value = positional[index];
+    if (value === undefined ? !name.endsWith("?") : name.startsWith("=")) return null;
+    values.push(value);
+  }
+  return values;
 }
 
 export function textOf(value: Value | undefined, what: string): string {

@@ -1,6 +1,6 @@
 /** The arguments of a call that makes a rule: checked, and each with the place where it is written. */
 import { quoted } from "./rules-error.ts";
-import type { Call, Expression, Span } from "./syntax.ts";
+import type { Call, CallArgument, Expression, Span } from "./syntax.ts";
 import { reprOf } from "./text-of.ts";
 import { List, typeName } from "./values.ts";
 import type { Given, Value } from "./values.ts";
@@ -37,19 +37,24 @@ export function parameterTable(
 /** The arguments by their parameters. What is wrong is reported. */
 export function readArguments(table: ParameterTable, call: Call, given: Given, report: Report): Map<string, Placed> {
   const found = new Map<string, Placed>();
-  for (const [index, value] of given.positional.entries()) {
-    const written = call.given.every(({ form }) => form !== "list") ? (call.given[index]?.value ?? null) : null;
-    const place: Placed = { value, written, start: (written ?? call).start, end: (written ?? call).end };
+  let spread = false;
+  for (const { form } of call.given) spread ||= form === "list";
+  const { positional } = given;
+  for (let index = 0; index < positional.length; index += 1) {
+    const written = spread ? null : (call.given[index]?.value ?? null);
+    const { start, end } = written ?? call;
+    const place: Placed = { value: positional[index] ?? null, written, start, end };
     const name = table.positional[index];
     if (name === undefined)
       report(place, `too many positional arguments for call to ${table.name}`, `at most ${table.positional.length}`);
     else if (hasType(table, name, place, report)) found.set(name, place);
   }
-  const before = table.positional.slice(0, given.positional.length);
+  const before = table.positional.slice(0, positional.length);
   for (const [name, value] of given.named) {
-    const argument = call.given.find((other) => other.form === "named" && other.name === name);
+    const argument = namedArgument(call, name);
     const written = argument?.value ?? null;
-    const place: Placed = { value, written, start: (written ?? call).start, end: (written ?? call).end };
+    const { start, end } = written ?? call;
+    const place: Placed = { value, written, start, end };
     if (!table.types.has(name)) {
       const known = `one of ${[...table.types.keys()].join(", ")}`;
       report(argument ?? call, `Found ${quoted(name)} extra named parameter(s) for call to ${table.name}`, known);
@@ -62,6 +67,20 @@ export function readArguments(table: ParameterTable, call: Call, given: Given, r
     report(call, `Missing parameter \`${name}\` for call to \`${table.name}\``, describe(name, table));
   }
   return found;
+}
+
+/** An argument as it is written out, by its place or its name; null where it came by way of * or **. */
+export function writtenArgument(call: Call, index: number, name: string): Expression | null {
+  const named = namedArgument(call, name);
+  if (named !== null) return named.value;
+  for (const { form } of call.given) if (form === "list") return null;
+  const argument = call.given[index];
+  return argument?.form === "plain" ? argument.value : null;
+}
+
+function namedArgument(call: Call, name: string): CallArgument | null {
+  for (const argument of call.given) if (argument.form === "named" && argument.name === name) return argument;
+  return null;
 }
 
 function describe(name: string, table: ParameterTable): string {

@@ -7,10 +7,12 @@ import type { PrefixRule } from "./rule.ts";
 import { matchPrefix, patternText } from "./rule.ts";
 import { quoted } from "./rules-error.ts";
 import { splitShellWords } from "./shell-words.ts";
+import type { Expression, Span } from "./syntax.ts";
 import { List, typeName } from "./values.ts";
+import type { Value } from "./values.ts";
 
 export interface Example {
-  place: Placed;
+  place: Span;
   tokens: string[];
 }
 
@@ -23,6 +25,32 @@ export function readExamples(argument: Placed | undefined, report: Report): Exam
   });
 }
 
+/** The same where every example of the list has the right shape; null for any other value. `written`: the argument as it is written
+ *  out, where it is. */
+export function usualExamples(argument: Value, written: Expression | null, call: Span): Example[] | null {
+  if (!(argument instanceof List)) return null;
+  const { items } = argument;
+  const parts = written?.kind === "list" && written.items.length === items.length ? written.items : null;
+  const examples: Example[] = [];
+  for (let index = 0; index < items.length; index += 1) {
+    const value = items[index];
+    const tokens = typeof value === "string" ? splitShellWords(value) : value instanceof List ? stringsOf(value) : null;
+    if (tokens === null || tokens.length === 0) return null;
+    examples.push({ place: parts?.[index] ?? written ?? call, tokens });
+  }
+  return examples;
+}
+
+/** A copy; null where anything else is in the list. */
+export function stringsOf({ items }: List): string[] | null {
+  const strings: string[] = [];
+  for (const item of items) {
+    if (typeof item !== "string") return null;
+    strings.push(item);
+  }
+  return strings;
+}
+
 /** First what must not match, then what must. */
 export function checkExamples(
   given: { wanted: readonly Example[]; unwanted: readonly Example[] },
@@ -31,14 +59,14 @@ export function checkExamples(
   report: Report,
 ): void {
   for (const example of given.unwanted) {
-    const rule = rules.find((candidate) => exampleMatches(candidate, example.tokens, hosts));
-    if (rule === undefined) continue;
+    const rule = firstMatch(rules, example.tokens, hosts);
+    if (rule === null) continue;
     const expected = `example to not match rule ${quoted(patternText(rule))}`;
     report(example.place, `the example ${quoted(example.tokens.join(" "))} matches`, expected);
     break;
   }
   for (const example of given.wanted) {
-    if (rules.some((rule) => exampleMatches(rule, example.tokens, hosts))) continue;
+    if (firstMatch(rules, example.tokens, hosts) !== null) continue;
     const text = `the example ${quoted(example.tokens.join(" "))} does not match`;
     report(example.place, text, "every example to match at least one rule");
   }
@@ -72,10 +100,16 @@ function tokensOf(place: Placed, report: Report): string[] | null {
   return tokens;
 }
 
+function firstMatch(rules: readonly PrefixRule[], tokens: readonly string[], hosts: HostExecutables): PrefixRule | null {
+  for (const rule of rules) if (exampleMatches(rule, tokens, hosts)) return rule;
+  return null;
+}
+
 /** As text: first the program as written, then the last name of its path. */
 function exampleMatches(rule: PrefixRule, tokens: readonly string[], hosts: HostExecutables): boolean {
   if (matchPrefix(rule, tokens)) return true;
-  const [program = "", ...rest] = tokens;
+  const [program = ""] = tokens;
+  if (!program.includes("/")) return false;
   const named = resolveByName(program, hosts, { folder: "/", home: null, canonical: rule.canonical });
-  return named !== null && matchPrefix(rule, [named.name, ...rest]);
+  return named !== null && matchPrefix(rule, [named.name, ...tokens.slice(1)]);
 }

@@ -30,6 +30,7 @@ export type RuleFunction = (call: Call, given: Given) => void;
 type Ending = "next" | "break" | "continue" | { returned: Value };
 
 const maxDepth = 1200;
+const noNamed: ReadonlyMap<string, Value> = new Map();
 
 export class Interpreter {
   readonly #module = new Map<string, Value>();
@@ -196,6 +197,7 @@ export class Interpreter {
   #valueOf(node: Expression, frame: Frame | null): Value {
     switch (node.kind) {
       case "literal":
+        if (typeof node.value === "string") return node.value;
         return node.value instanceof Uint8Array
           ? new Bytes(node.value)
           : node.value === ellipsis
@@ -205,12 +207,19 @@ export class Interpreter {
         return this.#lookUp(node, frame);
       case "list":
       case "tuple": {
-        const items = node.items.map((item) => this.#evaluate(item, frame));
-        return this.#guard(node, () => (node.kind === "list" ? new List(items) : new Tuple(items)));
+        const items: Value[] = [];
+        for (const item of node.items) items.push(this.#evaluate(item, frame));
+        if (items.length > limits.elements) throw placed(tooMany(), node);
+        return node.kind === "list" ? new List(items) : new Tuple(items);
       }
       case "formatted": {
-        const parts = node.parts.map((part) => (typeof part === "string" ? part : this.#formattedPart(part, frame)));
-        return this.#guard(node, () => joinedText(parts, this.charge));
+        const parts: string[] = [];
+        for (const part of node.parts) parts.push(typeof part === "string" ? part : this.#formattedPart(part, frame));
+        try {
+          return joinedText(parts, this.charge);
+        } catch (error) {
+          throw placed(error, node);
+        }
       }
       case "dict":
         return this.#dict(node, frame);
@@ -229,12 +238,20 @@ export class Interpreter {
         return this.#evaluate(isTrue(this.#evaluate(node.test, frame)) ? node.whenTrue : node.otherwise, frame);
       case "attribute": {
         const object = this.#evaluate(node.object, frame);
-        return this.#guard(node, () => attributeOf(object, node.name));
+        try {
+          return attributeOf(object, node.name);
+        } catch (error) {
+          throw placed(error, node);
+        }
       }
       case "index": {
         const object = this.#evaluate(node.object, frame);
         const index = this.#evaluate(node.index, frame);
-        return this.#guard(node, () => elementAt(object, index, this.charge));
+        try {
+          return elementAt(object, index, this.charge);
+        } catch (error) {
+          throw placed(error, node);
+        }
       }
       case "slice":
         return this.#slice(node, frame);
@@ -246,9 +263,12 @@ export class Interpreter {
 
   #formattedPart(part: { value: Expression; conversion: "r" | "s" }, frame: Frame | null): string {
     const value = this.#evaluate(part.value, frame);
-    return this.#guard(part.value, () =>
-      part.conversion === "r" ? reprOf(value, this.charge) : strOf(value, this.charge),
-    );
+    if (typeof value === "string" && part.conversion === "s") return value;
+    try {
+      return part.conversion === "r" ? reprOf(value, this.charge) : strOf(value, this.charge);
+    } catch (error) {
+      throw placed(error, part.value);
+    }
   }
 
   #lookUp(node: Name, frame: Frame | null): Value {
@@ -319,7 +339,11 @@ export class Interpreter {
     if (node.operator === "and") return isTrue(left) ? this.#evaluate(node.right, frame) : left;
     if (node.operator === "or") return isTrue(left) ? left : this.#evaluate(node.right, frame);
     const right = this.#evaluate(node.right, frame);
-    return this.#guard(node, () => binary(node.operator, left, right, this.charge));
+    try {
+      return binary(node.operator, left, right, this.charge);
+    } catch (error) {
+      throw placed(error, node);
+    }
   }
 
   #slice(node: Extract<Expression, { kind: "slice" }>, frame: Frame | null): Value {
@@ -339,18 +363,22 @@ export class Interpreter {
       throw new RulesFailure(node.start, node.end, `${aType(callee)} cannot be called`, "a function");
     const rule = this.#ruleFunctions.get(callee.name);
     if (rule !== undefined && builtins.get(callee.name) === undefined) {
-      this.#guard(node, () => chargeGiven(given, this.charge));
+      this.#chargeGiven(given, node);
       rule(node, given);
       return null;
     }
-    return this.#guard(node, () => callee.call(given, this.#tools));
+    try {
+      return callee.call(given, this.#tools);
+    } catch (error) {
+      throw placed(error, node);
+    }
   }
 
   /** What builtins need of the interpreter. */
   readonly #tools: Tools = {
     charge: this.charge,
     apply: (callee, positional) => {
-      const given = { positional, named: new Map<string, Value>() };
+      const given = { positional, named: noNamed };
       if (callee instanceof Closure) return this.#enter(callee, given, { start: 0, end: 0 });
       if (callee instanceof Builtin) return callee.call(given, this.#tools);
       throw new ValueFailure(`${aType(callee)} cannot be called`, "a function");
@@ -359,16 +387,19 @@ export class Interpreter {
 
   #given(node: Call, frame: Frame | null): Given {
     const positional: Value[] = [];
-    const named = new Map<string, Value>();
+    let named: Map<string, Value> | null = null;
     for (const argument of node.given) {
       const value = this.#evaluate(argument.value, frame);
       if (argument.form === "plain") positional.push(value);
-      else if (argument.form === "named") named.set(argument.name, value);
       else if (argument.form === "list")
         for (const item of this.#guard(argument, () => elementsOf(value, this.charge))) positional.push(item);
-      else this.#spread(argument, value, named);
+      else {
+        named ??= new Map();
+        if (argument.form === "named") named.set(argument.name, value);
+        else this.#spread(argument, value, named);
+      }
     }
-    return { positional, named };
+    return { positional, named: named ?? noNamed };
   }
 
   #spread(at: Span, value: Value, named: Map<string, Value>): void {
@@ -407,20 +438,32 @@ export class Interpreter {
         `at most ${limits.callDepth} levels`,
       );
     const { body } = callee.body;
-    const frame: Frame = { variables: this.#guard(at, () => this.#bind(callee, given, at)), outer: callee.outer };
-    const ending = Array.isArray(body) ? this.#block(body, frame) : { returned: this.#evaluate(body, frame) };
-    const value = typeof ending === "object" ? ending.returned : null;
+    const frame: Frame = { variables: this.#bound(callee, given, at), outer: callee.outer };
+    const value = Array.isArray(body) ? this.#returned(body, frame) : this.#evaluate(body, frame);
     if (callee.returns !== null)
       this.#checkType(callee.returns, value, at, `the result of ${quoted(callee.body.name)}`);
     this.#calls -= 1;
     return value;
   }
 
+  #returned(body: readonly Statement[], frame: Frame): Value {
+    const ending = this.#block(body, frame);
+    return typeof ending === "object" ? ending.returned : null;
+  }
+
+  #bound(callee: Closure, given: Given, at: Span): Map<string, Value> {
+    try {
+      return this.#bind(callee, given, at);
+    } catch (error) {
+      throw placed(error, at);
+    }
+  }
+
   #bind(callee: Closure, { positional, named }: Given, at: Span): Map<string, Value> {
     const { name, parameters } = callee.body;
     const fail = (text: string, expected: string): RulesFailure => new RulesFailure(at.start, at.end, text, expected);
     const variables = new Map<string, Value>();
-    const left = new Map(named);
+    const left: Map<string, Value> | null = named.size === 0 ? null : new Map(named);
     let used = 0;
     let namedOnly = false;
     for (const parameter of parameters) {
@@ -430,7 +473,7 @@ export class Interpreter {
         variables.set(parameter.name, new Tuple(positional.slice(used)));
         used = positional.length;
       } else if (parameter.form === "plain") {
-        const byName = left.get(parameter.name);
+        const byName = left?.get(parameter.name);
         const byPosition = namedOnly ? undefined : positional[used];
         if (byPosition !== undefined) used += 1;
         if (byPosition !== undefined && byName !== undefined)
@@ -439,16 +482,18 @@ export class Interpreter {
           byPosition ?? byName ?? (byPosition === null || byName === null ? null : callee.defaults.get(parameter.name));
         if (value === undefined)
           throw fail(`Missing parameter \`${parameter.name}\` for call to \`${name}\``, "a value for it");
-        left.delete(parameter.name);
+        left?.delete(parameter.name);
         variables.set(parameter.name, value);
       }
     }
     if (used < positional.length) throw fail(`too many positional arguments for call to ${name}`, `at most ${used}`);
     const rest = parameters.find(({ form }) => form === "dict");
-    const [extra] = left.keys();
-    if (rest === undefined && extra !== undefined)
+    const unknown = left ?? noNamed;
+    if (rest === undefined && unknown.size > 0) {
+      const [extra = ""] = unknown.keys();
       throw fail(`Found ${quoted(extra)} extra named parameter(s) for call to ${name}`, "its parameters");
-    if (rest !== undefined) variables.set(rest.name, dictOf(left, this.charge));
+    }
+    if (rest !== undefined) variables.set(rest.name, dictOf(unknown, this.charge));
     for (const [parameter, test] of callee.types) {
       const value = variables.get(parameter);
       if (value !== undefined) this.#checkType(test, value, at, `parameter \`${parameter}\``);
@@ -472,13 +517,28 @@ export class Interpreter {
       throw new RulesFailure(at.start, at.end, "the file takes too many steps", `at most ${limits.steps}`);
   }
 
-  /** Gives a failure of a value its place. */
+  /** What a rule function will look at: tokens in lists in lists. */
+  #chargeGiven({ positional, named }: Given, at: Span): void {
+    for (const value of positional) this.#chargeValue(value, 0, at);
+    for (const value of named.values()) this.#chargeValue(value, 0, at);
+  }
+
+  /** Counted value by value: a list of one list many times, and so on, is small and has no end of elements. */
+  #chargeValue(value: Value, depth: number, at: Span): void {
+    this.#work += typeof value === "string" ? 1 + value.length : 1;
+    if (this.#work > limits.work)
+      throw new RulesFailure(at.start, at.end, "the file takes too much work", `at most ${limits.work} units`);
+    if (depth === 4) return;
+    if (value instanceof List) for (const item of value.items) this.#chargeValue(item, depth + 1, at);
+    else if (value instanceof Dict)
+      for (const entry of value.entries.values()) this.#chargeValue(entry.value, depth + 1, at);
+  }
+
   #guard<Result>(at: Span, act: () => Result): Result {
     try {
       return act();
     } catch (error) {
-      if (error instanceof ValueFailure) throw new RulesFailure(at.start, at.end, error.message, error.expected);
-      throw error;
+      throw placed(error, at);
     }
   }
 }
@@ -489,13 +549,8 @@ function dictOf(entries: ReadonlyMap<string, Value>, charge: Charge): Dict {
   return found;
 }
 
-/** What a rule function will look at: tokens in lists in lists. */
-function chargeGiven({ positional, named }: Given, charge: Charge): void {
-  const visit = (value: Value, depth: number): void => {
-    charge(typeof value === "string" ? 1 + value.length : 1);
-    if (value instanceof List && depth < 4) for (const item of value.items) visit(item, depth + 1);
-    if (value instanceof Dict && depth < 4) for (const entry of value.entries.values()) visit(entry.value, depth + 1);
-  };
-  for (const value of positional) visit(value, 0);
-  for (const value of named.values()) visit(value, 0);
+/** Gives a failure of a value its place. */
+function placed(error: unknown, at: Span): Error {
+  if (error instanceof ValueFailure) return new RulesFailure(at.start, at.end, error.message, error.expected);
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -40,6 +40,16 @@ export class Lexer {
     return this.#at;
   }
 
+  /** True where a line starts that belongs to no block above. */
+  isBetweenLines(): boolean {
+    return this.#lineStart && this.#brackets.length === 0 && this.#indents.length === 1 && this.#pending.length === 0;
+  }
+
+  /** Goes on where another reader has come to the start of a line. */
+  goOn(at: number): void {
+    this.#at = at;
+  }
+
   next(): Token {
     const pending = this.#pending.shift();
     if (pending !== undefined) return pending;
@@ -236,6 +246,11 @@ export class TokenReader {
 
   constructor(text: string, at: number) {
     this.lexer = new Lexer(text, at);
+  }
+
+  /** True where nothing of the next line has been looked at. */
+  isBetweenLines(): boolean {
+    return this.#next === null && this.lexer.isBetweenLines();
   }
 
   peek(): Token {

@@ -189,7 +189,7 @@ class FileReader {
     if (this.#rules.length > limits.rules)
       throw new RulesFailure(call.start, call.end, "too many rules", `at most ${limits.rules} in one file`);
     if (read.wanted.length + read.unwanted.length > 0) this.#examples.push(read);
-    if (read.own.length > 0) this.#own.push({ ...this.#positions.at(call.start), parameters: read.own });
+    if (read.own.length > 0) this.#own.push({ ...this.#positions.at(call.start), parameters: [...read.own] });
   }
 
   #tryExamples(): void {
@@ -205,7 +205,8 @@ class FileReader {
   }
 
   #at(call: Call): PrefixRule["at"] {
-    return { file: this.#fileName, ...this.#positions.at(call.start) };
+    const { line, column } = this.#positions.at(call.start);
+    return { file: this.#fileName, line, column };
   }
 
   #errorOf(failure: RulesFailure): RulesError {

@@ -2,10 +2,10 @@
 import { TokenReader, tokenName } from "./lexer.ts";
 import type { Token } from "./lexer.ts";
 import { limits } from "./limits.ts";
+import { QuickStatements } from "./quick-statements.ts";
 import { quoted, RulesFailure } from "./rules-error.ts";
-import { ellipsis } from "./syntax.ts";
+import { ellipsis, heightOf, isKeyword, isReserved, nodeOf, unresolved } from "./syntax.ts";
 import type {
-  Binding,
   CallArgument,
   Clause,
   Expression,
@@ -16,12 +16,6 @@ import type {
   Statement,
   Target,
 } from "./syntax.ts";
-
-const ownWords = "and break continue def elif else for if in lambda load not or pass return";
-const reservedWords =
-  "as assert async await class del except finally from global import is nonlocal raise try while with yield";
-const keywords = new Set(`${ownWords} ${reservedWords}`.split(" "));
-const reserved = new Set(reservedWords.split(" "));
 
 /** From the loosest to the tightest. "not" stands between "and" and the comparisons. */
 const notRank = 2;
@@ -41,21 +35,30 @@ const ranks: ReadonlyMap<string, number> = new Map(
   ].flatMap((row, rank) => row.map((operator): [string, number] => [operator, rank])),
 );
 const augments = new Set(["+=", "-=", "*=", "/=", "//=", "%=", "&=", "|=", "^=", "<<=", ">>="]);
-const unresolved: Binding = { kind: "module" };
 const maxHeight = 500;
 
 export class Parser {
   readonly #reader: TokenReader;
+  readonly #quick: QuickStatements | null;
   #depth = 0;
   #functions = 0;
   #loops = 0;
 
-  constructor(text: string, at = 0) {
+  /** `byTokens`: even what could be read without them. */
+  constructor(text: string, at = 0, { byTokens = false }: { byTokens?: boolean } = {}) {
     this.#reader = new TokenReader(text, at);
+    this.#quick = byTokens ? null : new QuickStatements(text);
   }
 
   /** The statements of the next line, with the blocks that belong to them; null at the end of the file. */
   nextLine(): Statement[] | null {
+    if (this.#quick !== null && this.#reader.isBetweenLines()) {
+      const statement = this.#quick.read(this.#reader.lexer.offset);
+      if (statement !== null) {
+        this.#reader.lexer.goOn(this.#quick.end);
+        return [statement];
+      }
+    }
     const token = this.#reader.peek();
     if (token.kind === "end") return null;
     if (token.kind === "newline") {
@@ -438,8 +441,8 @@ export class Parser {
       case "formatted":
         return this.#formatted(token);
       case "name":
-        if (!keywords.has(token.text)) return { kind: "name", name: token.text, binding: unresolved, start, end };
-        throw reserved.has(token.text)
+        if (!isKeyword(token.text)) return { kind: "name", name: token.text, binding: unresolved, start, end };
+        throw isReserved(token.text)
           ? unexpected(token, "a value", `"${token.text}" is a reserved word`)
           : unexpected(token, "a value");
       case "operator":
@@ -558,7 +561,7 @@ export class Parser {
 
   #name(what: string): Name {
     const token = this.#reader.take();
-    if (token.kind !== "name" || keywords.has(token.text)) throw unexpected(token, what);
+    if (token.kind !== "name" || isKeyword(token.text)) throw unexpected(token, what);
     return { kind: "name", name: token.text, binding: unresolved, start: token.start, end: token.end };
   }
 
@@ -583,8 +586,6 @@ export class Parser {
   #made<Node extends Expression>(node: Node, below: readonly Expression[]): Node {
     let height = 1;
     for (const part of below) height = Math.max(height, 1 + heightOf(part));
-    // Only where it grows: most nodes are values and lists of values.
-    if (height > 2) node.height = height;
     if (height > maxHeight)
       throw new RulesFailure(
         node.start,
@@ -592,12 +593,8 @@ export class Parser {
         "the expression has too many operators in a row",
         `at most ${maxHeight}`,
       );
-    return node;
+    return nodeOf(node, height);
   }
-}
-
-function heightOf(node: Expression): number {
-  return node.height ?? (node.kind === "literal" || node.kind === "name" ? 1 : 2);
 }
 
 function asTarget(node: Expression): Target {

@@ -1,8 +1,8 @@
 /** One call of `prefix_rule` to rules. All problems of a call are reported, each at the argument at fault. */
 import type { Placed, Report } from "./call-arguments.ts";
-import { elementsOfList, parameterTable, readArguments, shortRepr } from "./call-arguments.ts";
+import { elementsOfList, parameterTable, readArguments, shortRepr, writtenArgument } from "./call-arguments.ts";
 import type { Example } from "./examples.ts";
-import { readExamples } from "./examples.ts";
+import { readExamples, stringsOf, usualExamples } from "./examples.ts";
 import { normalPath } from "./host-executables.ts";
 import { isLoaderVariable } from "./loader-variables.ts";
 import { justificationOf } from "./network-rule.ts";
@@ -40,15 +40,79 @@ const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 export interface ReadRules {
   rules: PrefixRule[];
-  wanted: Example[];
-  unwanted: Example[];
+  wanted: readonly Example[];
+  unwanted: readonly Example[];
   call: Call;
   /** Our own parameters that the call uses. */
-  own: string[];
+  own: readonly string[];
 }
 
 /** Null after a problem. */
 export function readPrefixRule(call: Call, given: Given, at: PrefixRule["at"], report: Report): ReadRules | null {
+  return readUsual(call, given, at) ?? readAny(call, given, at, report);
+}
+
+const nothing: readonly string[] = [];
+const noExamples: readonly Example[] = [];
+
+/** Nearly every call: right, and without parameters of ours. There may be a hundred thousand of them. Null for any other, which is
+ *  then read with the place of each argument at hand, to point at what is wrong. */
+function readUsual(call: Call, { positional, named }: Given, at: PrefixRule["at"]): ReadRules | null {
+  if (positional.length > 6) return null;
+  let [pattern, decision, match, notMatch, justification, canonical] = positional;
+  for (const [name, value] of named) {
+    if (name === "pattern" && pattern === undefined) pattern = value;
+    else if (name === "decision" && decision === undefined) decision = value;
+    else if (name === "match" && match === undefined) match = value;
+    else if (name === "not_match" && notMatch === undefined) notMatch = value;
+    else if (name === "justification" && justification === undefined) justification = value;
+    else if (name === "canonical_matching" && canonical === undefined) canonical = value;
+    else return null;
+  }
+  if (decision === undefined) decision = "allow";
+  if (decision !== "allow" && decision !== "prompt" && decision !== "forbidden") return null;
+  if (canonical !== undefined && typeof canonical !== "boolean") return null;
+  if (justification !== undefined && (typeof justification !== "string" || justification.trim() === "")) return null;
+  const tokens = pattern instanceof List ? usualTokens(pattern) : null;
+  const wanted = match === undefined ? noExamples : usualExamples(match, writtenArgument(call, 2, "match"), call);
+  const unwanted =
+    notMatch === undefined ? noExamples : usualExamples(notMatch, writtenArgument(call, 3, "not_match"), call);
+  if (tokens === null || wanted === null || unwanted === null) return null;
+  const rest = tokens.slice(1);
+  const rules: PrefixRule[] = [];
+  for (const program of tokens[0] ?? nothing) {
+    const rule: PrefixRule = {
+      program,
+      rest,
+      decision,
+      escalate: false,
+      env: nothing,
+      canonical: canonical === true,
+      exact: false,
+      at,
+    };
+    if (justification !== undefined) rule.justification = justification;
+    rules.push(rule);
+  }
+  return { rules, wanted, unwanted, call, own: nothing };
+}
+
+/** Null where the pattern is empty, or has something else in it than strings and lists of strings. */
+function usualTokens({ items }: List): string[][] | null {
+  if (items.length === 0) return null;
+  const tokens: string[][] = [];
+  for (const item of items) {
+    if (typeof item === "string") tokens.push([item]);
+    else {
+      const alternatives = item instanceof List ? stringsOf(item) : null;
+      if (alternatives === null || alternatives.length === 0) return null;
+      tokens.push(alternatives);
+    }
+  }
+  return tokens;
+}
+
+function readAny(call: Call, given: Given, at: PrefixRule["at"], report: Report): ReadRules | null {
   let broken = false;
   const note: Report = (where, text, expected) => {
     broken = true;

@@ -102,3 +102,32 @@ export type Statement = Span &
 
 /** The value of `...`. */
 export const ellipsis: symbol = Symbol("Ellipsis");
+
+/** Before names are resolved. */
+export const unresolved: Binding = { kind: "module" };
+
+const ownWords = "and break continue def elif else for if in lambda load not or pass return";
+const reservedWords =
+  "as assert async await class del except finally from global import is nonlocal raise try while with yield";
+const keywords: ReadonlySet<string> = new Set(`${ownWords} ${reservedWords}`.split(" "));
+const reserved: ReadonlySet<string> = new Set(reservedWords.split(" "));
+
+export function isKeyword(name: string): boolean {
+  return keywords.has(name);
+}
+
+/** Kept free: no statement or operator has it. */
+export function isReserved(name: string): boolean {
+  return reserved.has(name);
+}
+
+/** How high the tree below and with the node is. */
+export function heightOf(node: Expression): number {
+  return node.height ?? (node.kind === "literal" || node.kind === "name" ? 1 : 2);
+}
+
+/** The node with its height noted. Only where it grows: most nodes are values and lists of values. */
+export function nodeOf<Node extends Expression>(node: Node, height: number): Node {
+  if (height > 2) node.height = height;
+  return node;
+}

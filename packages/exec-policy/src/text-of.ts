@@ -22,7 +22,10 @@ export function joinedText(parts: readonly string[], charge: Charge, separator =
   if (length > limits.stringLength)
     throw new ValueFailure("the string is too long", `at most ${limits.stringLength} characters`);
   charge(length);
-  return parts.join(separator);
+  if (separator !== "" || parts.length > 8) return parts.join(separator);
+  let text = "";
+  for (const part of parts) text += part;
+  return text;
 }
 
 export function strOf(value: Value, charge: Charge): string {

@@ -134,7 +134,7 @@ export interface Tools {
 /** The arguments of a call: by position, by name. */
 export interface Given {
   positional: Value[];
-  named: Map<string, Value>;
+  named: ReadonlyMap<string, Value>;
 }
 
 export interface Frame {

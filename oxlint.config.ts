@@ -63,8 +63,11 @@ function restrictedImports(name: string) {
       group: [
         "@sallyport/*/**",
         "!@sallyport/core/exec-hooks",
+        "!@sallyport/exec-policy/check",
         "!@sallyport/exec-policy/language",
         "!@sallyport/exec-policy/plain",
+        "!@sallyport/rules-store/load",
+        "!@sallyport/supervisor/errors",
         "../**/packages/**",
       ],
       message: "Import a package by its name; its files are its own",

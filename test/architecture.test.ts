@@ -77,9 +77,11 @@ function isAllowed(name: string, path: string, specifier: string): boolean {
   }
   if (specifier.startsWith("node:")) return !table.withoutNode.includes(name);
   // The packages with further entries, which their package.json exports.
-  const isPartOfPolicy = ["language", "plain"].some((part) => specifier === `${SCOPE}exec-policy/${part}`);
+  const isPartOfPolicy = ["check", "language", "plain"].some((part) => specifier === `${SCOPE}exec-policy/${part}`);
   if (isPartOfPolicy) return mayImport(name, "exec-policy");
   if (specifier === `${SCOPE}core/exec-hooks`) return mayImport(name, "core");
+  if (specifier === `${SCOPE}rules-store/load`) return mayImport(name, "rules-store");
+  if (specifier === `${SCOPE}supervisor/errors`) return mayImport(name, "supervisor");
   if (specifier === `${SCOPE}protocol/typescript`) return mayImport(name, "protocol");
   if (specifier.startsWith(SCOPE)) return mayImport(name, specifier.slice(SCOPE.length));
   return true;

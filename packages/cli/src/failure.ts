@@ -1,5 +1,5 @@
 /** What a failure of Sallyport's own says and exits with. */
-import { isSallyportError } from "@sallyport/supervisor";
+import { isSallyportError } from "@sallyport/supervisor/errors";
 import { complain } from "./terminal.ts";
 
 export const ownFailureStatus = 125;

@@ -2,7 +2,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { ownFailureStatus } from "./failure.ts";
 import { addHooksCommands } from "./hooks-command.ts";
-import { complainAboutRules } from "./rules/rule-files.ts";
+import { complainAboutRules } from "./rules/rule-problems.ts";
 import { addRulesCommand } from "./rules/rules-command.ts";
 import { readVersion } from "./read-version.ts";
 import type { ShellBuildWords } from "./shell-build.ts";

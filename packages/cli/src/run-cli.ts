@@ -1,17 +1,23 @@
 /** From a command line to an exit status. `run` takes the short way: it loads only what it needs, because it stands in front of
  *  every command of an agent. */
 import type { Text } from "@sallyport/protocol";
-import { readLastArguments } from "@sallyport/shell-escalation";
 import { reportFailure } from "./failure.ts";
 
 /** Runs the last `argumentCount` arguments of this process. Never throws: a failure is one line on stderr and an exit status. */
 export async function runCli(argumentCount: number): Promise<number> {
-  const words = readLastArguments(argumentCount);
   try {
-    return await dispatch(words);
+    return await dispatch(await readWords(argumentCount));
   } catch (error) {
     return reportFailure(error);
   }
+}
+
+/** Node's own reading of the arguments is right where it replaced nothing. */
+async function readWords(count: number): Promise<Text[]> {
+  const decoded = count === 0 ? [] : process.argv.slice(-count);
+  if (!decoded.some((word) => word.includes("\ufffd"))) return decoded;
+  const { readLastArguments } = await import("@sallyport/shell-escalation");
+  return readLastArguments(count);
 }
 
 async function dispatch(words: Text[]): Promise<number> {

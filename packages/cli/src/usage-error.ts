@@ -1,5 +1,5 @@
 /** A command line that can't be understood: exit 125, nothing run. */
-import { SallyportError } from "@sallyport/supervisor";
+import { SallyportError } from "@sallyport/supervisor/errors";
 
 export function usageError(
   message: string,

@@ -1,6 +1,6 @@
 /** `sallyport rules check`: what the rules say about a list of tokens taken as text, in the form of Codex's `execpolicy check`. */
-import type { HostExecutables } from "./host-executables.ts";
-import { resolveByName } from "./host-executables.ts";
+import type { HostExecutables } from "./program-names.ts";
+import { resolveByName } from "./program-names.ts";
 import type { PrefixRule, RuleDecision } from "./rule.ts";
 import { matchPrefix, strictest } from "./rule.ts";
 

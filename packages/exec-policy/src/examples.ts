@@ -1,8 +1,8 @@
 /** `match` and `not_match`: examples that the rules of one call are tried on when the file has been run. */
 import type { Placed, Report } from "./call-arguments.ts";
 import { elementsOfList } from "./call-arguments.ts";
-import type { HostExecutables } from "./host-executables.ts";
-import { resolveByName } from "./host-executables.ts";
+import type { HostExecutables } from "./program-names.ts";
+import { resolveByName } from "./program-names.ts";
 import type { PrefixRule } from "./rule.ts";
 import { matchPrefix, patternText } from "./rule.ts";
 import { quoted } from "./rules-error.ts";

@@ -1,14 +1,11 @@
 /** `host_executable`: where a program of some name has to lie for rules on its name to mean it. */
-import { canonicalText } from "./canonical.ts";
 import type { Placed, Report } from "./call-arguments.ts";
 import { elementsOfList, parameterTable, readArguments, shortRepr } from "./call-arguments.ts";
+import { normalPath } from "./program-names.ts";
 import { quoted } from "./rules-error.ts";
 import type { Call } from "./syntax.ts";
 import { typeName } from "./values.ts";
 import type { Given } from "./values.ts";
-
-/** Absolute, normalised paths by name. A later entry of a name replaces an earlier one. */
-export type HostExecutables = ReadonlyMap<string, readonly string[]>;
 
 const table = parameterTable("host_executable", { name: "string", paths: "list" }, { required: ["name", "paths"] });
 
@@ -57,45 +54,4 @@ function pathsOf(place: Placed | undefined, name: string | null, report: Report)
     return [normal];
   });
   return [...new Set(paths)];
-}
-
-/** Without ".", "..", double and trailing slashes; links are not looked at. */
-export function normalPath(path: string): string {
-  const names: string[] = [];
-  for (const name of path.split("/")) {
-    if (name === "..") names.pop();
-    else if (name !== "" && name !== ".") names.push(name);
-  }
-  return `/${names.join("/")}`;
-}
-
-/** The name that rules on names are tried with, for a program that is given as a path; null where there is none, or where the
- *  table says that the name lies elsewhere. */
-export function resolveByName(
-  program: string,
-  hosts: HostExecutables,
-  from: { folder: string; home: string | null; canonical: boolean },
-): { name: string; path: string } | null {
-  if (!program.includes("/")) return null;
-  const path = normalPath(
-    program.startsWith("~/") && from.home !== null
-      ? `${from.home}/${program.slice(2)}`
-      : program.startsWith("/")
-        ? program
-        : `${from.folder}/${program}`,
-  );
-  const name = path.split("/").at(-1) ?? "";
-  // "/", "." and "x/.." lead to folders, not to programs.
-  const written = program.split("/").at(-1);
-  if (name === "" || written === "." || written === "..") return null;
-  const listed = pathsFor(name, hosts, from.canonical);
-  return listed === null || listed.includes(path) ? { name, path } : null;
-}
-
-function pathsFor(name: string, hosts: HostExecutables, canonical: boolean): readonly string[] | null {
-  const exact = hosts.get(name);
-  if (exact !== undefined || !canonical) return exact ?? null;
-  const wanted = canonicalText(name);
-  for (const [other, paths] of hosts) if (canonicalText(other) === wanted) return paths;
-  return null;
 }

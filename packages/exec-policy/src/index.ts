@@ -3,7 +3,7 @@
 export { isExpired, matchPrefix, matchProgram, matchRest, patternText, strictest } from "./rule.ts";
 export type { EscalationBounds, PrefixRule, RuleDecision } from "./rule.ts";
 export { canonicalText } from "./canonical.ts";
-export type { HostExecutables } from "./host-executables.ts";
+export type { HostExecutables } from "./program-names.ts";
 export type { NetworkRule } from "./network-rule.ts";
 export type { ParsedRules } from "./parse-rules.ts";
 export { isLoaderVariable } from "./loader-variables.ts";

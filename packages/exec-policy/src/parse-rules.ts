@@ -9,7 +9,7 @@ import { builtins } from "./builtins.ts";
 import type { Report } from "./call-arguments.ts";
 import { checkExamples } from "./examples.ts";
 import { readHostExecutable } from "./host-executables.ts";
-import type { HostExecutables } from "./host-executables.ts";
+import type { HostExecutables } from "./program-names.ts";
 import { Interpreter } from "./interpreter.ts";
 import type { RuleFunction } from "./interpreter.ts";
 import { limits } from "./limits.ts";

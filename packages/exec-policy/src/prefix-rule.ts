@@ -3,7 +3,7 @@ import type { Placed, Report } from "./call-arguments.ts";
 import { elementsOfList, parameterTable, readArguments, shortRepr, writtenArgument } from "./call-arguments.ts";
 import type { Example } from "./examples.ts";
 import { readExamples, stringsOf, usualExamples } from "./examples.ts";
-import { normalPath } from "./host-executables.ts";
+import { normalPath } from "./program-names.ts";
 import { isLoaderVariable } from "./loader-variables.ts";
 import { justificationOf } from "./network-rule.ts";
 import type { EscalationBounds, PrefixRule, RuleDecision } from "./rule.ts";

@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { extname, join, resolve } from "node:path";
 import { formatRulesError } from "@sallyport/exec-policy";
 import type { HostExecutables, RulesError } from "@sallyport/exec-policy";
-import { SallyportError } from "@sallyport/supervisor";
+import { SallyportError } from "@sallyport/supervisor/errors";
 import { broken, errorCode, folderProblem, readRuleFile } from "./rule-file.ts";
 import type { ReadFile, RuleOrigin, RuleSet, StoredRule } from "./rule-set.ts";
 

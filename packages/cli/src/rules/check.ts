@@ -3,15 +3,16 @@
 import { homedir } from "node:os";
 import type { Text } from "@sallyport/protocol";
 import { strictest } from "@sallyport/exec-policy";
-import { checkTokens } from "@sallyport/exec-policy/language";
-import type { CheckResult } from "@sallyport/exec-policy/language";
+import { checkTokens } from "@sallyport/exec-policy/check";
+import type { CheckResult } from "@sallyport/exec-policy/check";
 import type { RuleSet } from "@sallyport/rules-store";
-import { explainExec, readEnvironment } from "@sallyport/shell-escalation";
-import { isSallyportError } from "@sallyport/supervisor";
+import { loadRules } from "@sallyport/rules-store/load";
+import type { Explanation } from "@sallyport/shell-escalation";
+import { isSallyportError } from "@sallyport/supervisor/errors";
 import { complain, write } from "../terminal.ts";
 import { parseCheckArguments } from "./check-arguments.ts";
 import type { CheckArguments } from "./check-arguments.ts";
-import { complainAboutRules, readRules } from "./rule-files.ts";
+import { complainAboutRules } from "./rule-problems.ts";
 
 const badRules = 1;
 const badUsage = 2;
@@ -26,7 +27,7 @@ export async function runCheck(words: readonly Text[]): Promise<number | null> {
   }
   const { given } = call;
   try {
-    const ruleSet = readRules(given.rules, { only: given.rules.length > 0 });
+    const ruleSet = await rulesFor(given.rules);
     if (given.strictCodex && complainAboutOwn(ruleSet)) return badRules;
     const result = given.asExec ? await checkAsExec(ruleSet, given.tokens) : checkAsText(ruleSet, given);
     write(`${given.pretty ? JSON.stringify(result, null, 2) : JSON.stringify(result)}\n`, 1);
@@ -35,6 +36,13 @@ export async function runCheck(words: readonly Text[]): Promise<number | null> {
     if (complainAboutRules(error)) return badRules;
     throw error;
   }
+}
+
+/** The home is looked at, and what can do that is loaded, only where no file is named. */
+async function rulesFor(files: readonly string[]): Promise<RuleSet> {
+  if (files.length > 0) return loadRules({ home: "/", files, discover: false });
+  const { readRules } = await import("./rule-files.ts");
+  return readRules([], { only: false });
 }
 
 function checkAsText({ rules, hosts }: RuleSet, given: CheckArguments): CheckResult {
@@ -63,7 +71,8 @@ async function checkAsExec(ruleSet: RuleSet, tokens: readonly string[]): Promise
 async function explainOrNothing(
   ruleSet: RuleSet,
   argv: readonly string[],
-): Promise<Awaited<ReturnType<typeof explainExec>> | null> {
+): Promise<Explanation | null> {
+  const { explainExec, readEnvironment } = await import("@sallyport/shell-escalation");
   try {
     return await explainExec({ ruleSet, argv, env: readEnvironment(), cwd: process.cwd() });
   } catch (error) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { normalPath, resolveByName } from "../src/host-executables.ts";
+import { normalPath, resolveByName } from "../src/program-names.ts";
 
 test("normalPath() takes out dots and slashes, by the text alone", () => {
   for (const [path, expected] of [

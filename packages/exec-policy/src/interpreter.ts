@@ -34,7 +34,8 @@ const noNamed: ReadonlyMap<string, Value> = new Map();
 
 export class Interpreter {
   readonly #module = new Map<string, Value>();
-  readonly #ruleFunctions: ReadonlyMap<string, RuleFunction>;
+  readonly #ruleBuiltins = new Map<string, Builtin>();
+  readonly #ruleFunctions = new Map<Builtin, RuleFunction>();
   #steps = 0;
   #work = 0;
   #calls = 0;
@@ -46,7 +47,11 @@ export class Interpreter {
   };
 
   constructor(ruleFunctions: ReadonlyMap<string, RuleFunction>) {
-    this.#ruleFunctions = ruleFunctions;
+    for (const [name, act] of ruleFunctions) {
+      const builtin = new Builtin(name, () => null);
+      this.#ruleBuiltins.set(name, builtin);
+      this.#ruleFunctions.set(builtin, act);
+    }
   }
 
   /** Runs the statements of the file, as far as they are known by now. Throws RulesFailure. */
@@ -273,8 +278,7 @@ export class Interpreter {
 
   #lookUp(node: Name, frame: Frame | null): Value {
     if (node.binding.kind === "builtin") {
-      const found = builtins.get(node.name);
-      return found === undefined ? new Builtin(node.name, () => null) : found;
+      return builtins.get(node.name) ?? this.#ruleBuiltins.get(node.name) ?? null;
     }
     const value = this.#holder(node, frame).get(node.name);
     if (value === undefined)
@@ -361,8 +365,8 @@ export class Interpreter {
     if (callee instanceof Closure) return this.#enter(callee, given, node);
     if (!(callee instanceof Builtin))
       throw new RulesFailure(node.start, node.end, `${aType(callee)} cannot be called`, "a function");
-    const rule = this.#ruleFunctions.get(callee.name);
-    if (rule !== undefined && builtins.get(callee.name) === undefined) {
+    const rule = this.#ruleFunctions.get(callee);
+    if (rule !== undefined) {
       this.#chargeGiven(given, node);
       rule(node, given);
       return null;

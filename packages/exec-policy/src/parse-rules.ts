@@ -16,14 +16,13 @@ import { limits } from "./limits.ts";
 import { readNetworkRule } from "./network-rule.ts";
 import type { NetworkRule } from "./network-rule.ts";
 import { Parser } from "./parser.ts";
-import { bindPlainCall } from "./plain-calls.ts";
 import { readPlainRules } from "./plain-rules.ts";
 import { readPrefixRule } from "./prefix-rule.ts";
 import type { ReadRules } from "./prefix-rule.ts";
 import type { PrefixRule } from "./rule.ts";
 import type { RulesError } from "./rules-error.ts";
 import { Positions, RulesFailure, shown } from "./rules-error.ts";
-import { resolveNames } from "./scopes.ts";
+import { LineNames, resolveNames } from "./scopes.ts";
 import type { Call, Statement } from "./syntax.ts";
 
 export interface ParsedRules {
@@ -49,7 +48,7 @@ export function parseRules(text: string, fileName: string, hosts: HostExecutable
   }
   const plain = readPlainRules(text, fileName);
   if (plain !== null) return { ...plain, networkRules: [], hosts: new Map(hosts), errors: [] };
-  return new FileReader(text, fileName, hosts).readPlain() ?? new FileReader(text, fileName, hosts).read();
+  return new FileReader(text, fileName, hosts).readAndRun() ?? new FileReader(text, fileName, hosts).read();
 }
 
 class FileReader {
@@ -74,21 +73,24 @@ class FileReader {
     this.#hosts = new Map(hosts);
   }
 
-  /** Most files, and all large ones that programs write, are calls with their values written out. Each is then carried out as
-   *  soon as it is read, so that no tree of the whole file is kept. Null where anything else stands in the file, or where a line
-   *  cannot be read; of what was done then, nothing remains. */
-  readPlain(): ParsedRules | null {
+  /** Runs each line as soon as it is read, so that no tree of the whole file is kept. Null where a line cannot be read, or where a
+   *  name turns out to be another one than it seemed; of what was done then, nothing remains. Otherwise the same as `read()`: what fails
+   *  when it runs fails there at the same point, and all that is behind it is read here too. */
+  readAndRun(): ParsedRules | null {
     const parser = new Parser(this.#text);
     const interpreter = new Interpreter(this.#ruleFunctions());
+    const names = new LineNames(knownNames);
+    let runs = true;
     try {
       for (let line = parser.nextLine(); line !== null; line = parser.nextLine()) {
-        if (!line.every((statement) => bindPlainCall(statement, ruleFunctionNames))) return null;
-        interpreter.run(line);
+        names.add(line);
+        if (runs) runs = this.#run(interpreter, line);
       }
     } catch (error) {
       if (error instanceof RulesFailure) return null;
       throw error;
     }
+    if (!names.isRight()) return null;
     if (this.#failures.length === 0) this.#tryExamples();
     return this.#result();
   }
@@ -97,7 +99,7 @@ class FileReader {
     const statements = this.#parse();
     if (this.#failures.length === 0)
       for (const failure of resolveNames(statements, knownNames).slice(0, limits.errors)) this.#failures.push(failure);
-    if (this.#failures.length === 0) this.#run(statements);
+    if (this.#failures.length === 0) this.#run(new Interpreter(this.#ruleFunctions()), statements);
     if (this.#failures.length === 0) this.#tryExamples();
     return this.#result();
   }
@@ -147,16 +149,18 @@ class FileReader {
     return found === null ? this.#text.length : found.index + 1;
   }
 
-  #run(statements: readonly Statement[]): void {
-    const interpreter = new Interpreter(this.#ruleFunctions());
+  /** False where the run has ended. */
+  #run(interpreter: Interpreter, statements: readonly Statement[]): boolean {
     try {
       interpreter.run(statements);
+      return true;
     } catch (error) {
       // The limits keep the depth of calls below what the stack holds; where a caller has left less of it, that is an error too.
       if (error instanceof RangeError)
         this.#failures.push(new RulesFailure(0, 0, "the file is too deeply nested", "less of it"));
       else if (error instanceof RulesFailure) this.#failures.push(error);
       else throw error;
+      return false;
     }
   }
 

@@ -1,6 +1,6 @@
 /** Settles where each name is kept, before anything runs: a misspelt name anywhere stops the whole file, also behind good rules. */
 import { quoted, RulesFailure } from "./rules-error.ts";
-import type { Clause, Expression, FunctionBody, Name, Statement, Target } from "./syntax.ts";
+import type { Binding, Clause, Expression, FunctionBody, Name, Statement, Target } from "./syntax.ts";
 
 /** The names of a function or comprehension; the file's own names are apart. */
 type Scope = ReadonlySet<string>;
@@ -8,10 +8,41 @@ type Scope = ReadonlySet<string>;
 export function resolveNames(statements: readonly Statement[], builtins: ReadonlySet<string>): RulesFailure[] {
   const module = new Set<string>();
   collectAssigned(statements, module);
-  const resolver = new Resolver(module, builtins);
-  resolver.statements(statements, []);
+  const resolver = new Resolver(module, builtins, { isWhole: true });
+  resolver.statements(statements, noScopes);
   return resolver.failures;
 }
+
+/** The same line by line, for a file that is run while it is read. What comes later is taken to be good: names that nothing has
+ *  assigned yet are variables of the file, and those of the language stay what they are. `isRight()` says in the end whether it was. */
+export class LineNames {
+  readonly #module = new Set<string>();
+  readonly #resolver: Resolver;
+  #shadowed = false;
+
+  constructor(builtins: ReadonlySet<string>) {
+    this.#resolver = new Resolver(this.#module, builtins, { isWhole: false });
+  }
+
+  add(line: readonly Statement[]): void {
+    const assigned = new Set<string>();
+    collectAssigned(line, assigned);
+    for (const name of assigned) {
+      // It was the file's variable all along, also where it was read as the language's own.
+      if (this.#resolver.builtinsUsed.has(name)) this.#shadowed = true;
+      this.#module.add(name);
+    }
+    this.#resolver.statements(line, noScopes);
+  }
+
+  isRight(): boolean {
+    if (this.#shadowed) return false;
+    for (const name of this.#resolver.unknown) if (!this.#module.has(name)) return false;
+    return true;
+  }
+}
+
+const noScopes: readonly Scope[] = [];
 
 /** Names that a list of statements assigns, without looking into functions. */
 function collectAssigned(statements: readonly Statement[], found: Set<string>): void {
@@ -49,14 +80,22 @@ function collectTarget(target: Target, found: Set<string>): void {
   }
 }
 
+const ofModule: Binding = { kind: "module" };
+const ofLanguage: Binding = { kind: "builtin" };
+
 class Resolver {
   readonly failures: RulesFailure[] = [];
+  readonly builtinsUsed = new Set<string>();
+  /** Names that nothing has assigned, as far as the file is known; only where that is not the whole of it. */
+  readonly unknown = new Set<string>();
   readonly #module: Scope;
   readonly #builtins: ReadonlySet<string>;
+  readonly #isWhole: boolean;
 
-  constructor(module: Scope, builtins: ReadonlySet<string>) {
+  constructor(module: Scope, builtins: ReadonlySet<string>, { isWhole }: { isWhole: boolean }) {
     this.#module = module;
     this.#builtins = builtins;
+    this.#isWhole = isWhole;
   }
 
   statements(list: readonly Statement[], scopes: readonly Scope[]): void {
@@ -153,7 +192,8 @@ class Resolver {
         this.#expression(node.operand, scopes);
         return;
       case "binary":
-        this.#all([node.left, node.right], scopes);
+        this.#expression(node.left, scopes);
+        this.#expression(node.right, scopes);
         return;
       case "conditional":
         this.#all([node.test, node.whenTrue, node.otherwise], scopes);
@@ -194,9 +234,13 @@ class Resolver {
       }
     }
     if (this.#module.has(node.name)) {
-      node.binding = { kind: "module" };
+      node.binding = ofModule;
     } else if (this.#builtins.has(node.name)) {
-      node.binding = { kind: "builtin" };
+      node.binding = ofLanguage;
+      this.builtinsUsed.add(node.name);
+    } else if (!this.#isWhole) {
+      node.binding = ofModule;
+      this.unknown.add(node.name);
     } else {
       const expected = `a variable of this file, or one of ${nearest(node.name, this.#builtins)}`;
       this.failures.push(

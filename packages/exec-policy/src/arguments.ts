@@ -34,11 +34,12 @@ export function take(name: string, given: Given, names: readonly string[]): (Val
 
 /** Nearly every call. Null where it is not as simple, or where a value is missing. */
 function takeByPosition(positional: readonly Value[], names: readonly string[]): (Value | undefined)[] | null {
-  const values: (Value | undefined)[] = [];
-  for (const [index, name] of names.entries()) {
+  const values = Array<Value | undefined>(names.length);
+  for (let index = 0; index < names.length; index += 1) {
+    const name = names[index] ?? "";
     const value = positional[index];
     if (value === undefined ? !name.endsWith("?") : name.startsWith("=")) return null;
-    values.push(value);
+    values[index] = value;
   }
   return values;
 }

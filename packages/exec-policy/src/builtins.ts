@@ -110,8 +110,8 @@ const functions: Record<string, Function> = {
     return BigInt(value instanceof Range ? value.length : elementsOf(value, tools.charge).length);
   },
   list: (given, tools) => {
-    const [value] = take("list", given, ["it?"]);
-    return new List(value === undefined ? [] : [...elementsOf(value, tools.charge)]);
+    const value = take("list", given, ["it?"])[0];
+    return new List(value === undefined ? [] : elementsOf(value, tools.charge).slice());
   },
   max: (given, tools) => extreme("max", given, tools),
   min: (given, tools) => extreme("min", given, tools),

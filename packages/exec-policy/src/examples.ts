@@ -43,10 +43,11 @@ export function usualExamples(argument: Value, written: Expression | null, call:
 
 /** A copy; null where anything else is in the list. */
 export function stringsOf({ items }: List): string[] | null {
-  const strings: string[] = [];
-  for (const item of items) {
+  const strings = Array<string>(items.length);
+  for (let index = 0; index < items.length; index += 1) {
+    const item = items[index];
     if (typeof item !== "string") return null;
-    strings.push(item);
+    strings[index] = item;
   }
   return strings;
 }

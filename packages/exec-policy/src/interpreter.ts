@@ -135,10 +135,12 @@ export class Interpreter {
   }
 
   #assign(target: Target, value: Value, frame: Frame | null): void {
-    if (target.kind === "name") {
-      const holder = this.#holder(target, frame);
-      holder.set(target.name, value);
-    } else if (target.kind === "index") {
+    if (target.kind === "name") this.#holder(target, frame).set(target.name, value);
+    else this.#assignPart(target, value, frame);
+  }
+
+  #assignPart(target: Exclude<Target, Name>, value: Value, frame: Frame | null): void {
+    if (target.kind === "index") {
       const object = this.#evaluate(target.object, frame);
       const index = this.#evaluate(target.index, frame);
       this.#guard(target, () => setElement(object, index, value, this.charge));
@@ -212,14 +214,16 @@ export class Interpreter {
         return this.#lookUp(node, frame);
       case "list":
       case "tuple": {
-        const items: Value[] = [];
-        for (const item of node.items) items.push(this.#evaluate(item, frame));
+        const items = this.#valuesOf(node.items, frame);
         if (items.length > limits.elements) throw placed(tooMany(), node);
         return node.kind === "list" ? new List(items) : new Tuple(items);
       }
       case "formatted": {
-        const parts: string[] = [];
-        for (const part of node.parts) parts.push(typeof part === "string" ? part : this.#formattedPart(part, frame));
+        const parts = Array<string>(node.parts.length);
+        for (let index = 0; index < parts.length; index += 1) {
+          const part = node.parts[index] ?? "";
+          parts[index] = typeof part === "string" ? part : this.#formattedPart(part, frame);
+        }
         try {
           return joinedText(parts, this.charge);
         } catch (error) {
@@ -235,7 +239,12 @@ export class Interpreter {
         return this.#call(node, frame);
       case "unary": {
         const operand = this.#evaluate(node.operand, frame);
-        return node.operator === "not" ? !isTrue(operand) : this.#guard(node, () => unary(node.operator, operand));
+        if (node.operator === "not") return !isTrue(operand);
+        try {
+          return unary(node.operator, operand);
+        } catch (error) {
+          throw placed(error, node);
+        }
       }
       case "binary":
         return this.#binary(node, frame);
@@ -264,6 +273,16 @@ export class Interpreter {
         break;
     }
     return this.#closure(node.function, frame);
+  }
+
+  #valuesOf(nodes: readonly Expression[], frame: Frame | null): Value[] {
+    // Of the right size from the start: an array that grows from nothing takes room for 17.
+    const values = Array<Value>(nodes.length);
+    for (let index = 0; index < nodes.length; index += 1) {
+      const node = nodes[index];
+      if (node !== undefined) values[index] = this.#evaluate(node, frame);
+    }
+    return values;
   }
 
   #formattedPart(part: { value: Expression; conversion: "r" | "s" }, frame: Frame | null): string {
@@ -390,13 +409,17 @@ export class Interpreter {
   };
 
   #given(node: Call, frame: Frame | null): Given {
-    const positional: Value[] = [];
+    const { given } = node;
+    let plain = 0;
+    while (plain < given.length && given[plain]?.form === "plain") plain += 1;
+    const positional = Array<Value>(plain);
     let named: Map<string, Value> | null = null;
-    for (const argument of node.given) {
+    for (let index = 0; index < given.length; index += 1) {
+      const argument = given[index];
+      if (argument === undefined) break;
       const value = this.#evaluate(argument.value, frame);
-      if (argument.form === "plain") positional.push(value);
-      else if (argument.form === "list")
-        for (const item of this.#guard(argument, () => elementsOf(value, this.charge))) positional.push(item);
+      if (argument.form === "plain") positional[index] = value;
+      else if (argument.form === "list") this.#spreadList(argument, value, positional);
       else {
         named ??= new Map();
         if (argument.form === "named") named.set(argument.name, value);
@@ -404,6 +427,10 @@ export class Interpreter {
       }
     }
     return { positional, named: named ?? noNamed };
+  }
+
+  #spreadList(at: Span, value: Value, positional: Value[]): void {
+    for (const item of this.#guard(at, () => elementsOf(value, this.charge))) positional.push(item);
   }
 
   #spread(at: Span, value: Value, named: Map<string, Value>): void {
@@ -524,7 +551,7 @@ export class Interpreter {
   /** What a rule function will look at: tokens in lists in lists. */
   #chargeGiven({ positional, named }: Given, at: Span): void {
     for (const value of positional) this.#chargeValue(value, 0, at);
-    for (const value of named.values()) this.#chargeValue(value, 0, at);
+    if (named.size > 0) for (const value of named.values()) this.#chargeValue(value, 0, at);
   }
 
   /** Counted value by value: a list of one list many times, and so on, is small and has no end of elements. */

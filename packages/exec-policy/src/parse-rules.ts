@@ -192,7 +192,7 @@ class FileReader {
     for (const rule of read.rules) this.#rules.push(rule);
     if (this.#rules.length > limits.rules)
       throw new RulesFailure(call.start, call.end, "too many rules", `at most ${limits.rules} in one file`);
-    if (read.wanted.length + read.unwanted.length > 0) this.#examples.push(read);
+    if (read.wanted.length > 0 || read.unwanted.length > 0) this.#examples.push(read);
     if (read.own.length > 0) this.#own.push({ ...this.#positions.at(call.start), parameters: [...read.own] });
   }
 

@@ -58,18 +58,14 @@ const noExamples: readonly Example[] = [];
 /** Nearly every call: right, and without parameters of ours. There may be a hundred thousand of them. Null for any other, which is
  *  then read with the place of each argument at hand, to point at what is wrong. */
 function readUsual(call: Call, { positional, named }: Given, at: PrefixRule["at"]): ReadRules | null {
-  if (positional.length > 6) return null;
-  let [pattern, decision, match, notMatch, justification, canonical] = positional;
-  for (const [name, value] of named) {
-    if (name === "pattern" && pattern === undefined) pattern = value;
-    else if (name === "decision" && decision === undefined) decision = value;
-    else if (name === "match" && match === undefined) match = value;
-    else if (name === "not_match" && notMatch === undefined) notMatch = value;
-    else if (name === "justification" && justification === undefined) justification = value;
-    else if (name === "canonical_matching" && canonical === undefined) canonical = value;
-    else return null;
-  }
-  if (decision === undefined) decision = "allow";
+  if (positional.length > inOrder.length || positional.includes(null)) return null;
+  const pattern = positional[0] ?? named.get("pattern");
+  const decision = positional[1] ?? named.get("decision") ?? "allow";
+  const match = positional[2] ?? named.get("match");
+  const notMatch = positional[3] ?? named.get("not_match");
+  const justification = positional[4] ?? named.get("justification");
+  const canonical = positional[5] ?? named.get("canonical_matching");
+  if (countNamed(named, positional.length) !== named.size) return null;
   if (decision !== "allow" && decision !== "prompt" && decision !== "forbidden") return null;
   if (canonical !== undefined && typeof canonical !== "boolean") return null;
   if (justification !== undefined && (typeof justification !== "string" || justification.trim() === "")) return null;
@@ -79,8 +75,7 @@ function readUsual(call: Call, { positional, named }: Given, at: PrefixRule["at"
     notMatch === undefined ? noExamples : usualExamples(notMatch, writtenArgument(call, 3, "not_match"), call);
   if (tokens === null || wanted === null || unwanted === null) return null;
   const rest = tokens.slice(1);
-  const rules: PrefixRule[] = [];
-  for (const program of tokens[0] ?? nothing) {
+  const rules = (tokens[0] ?? nothing).map((program) => {
     const rule: PrefixRule = {
       program,
       rest,
@@ -92,22 +87,31 @@ function readUsual(call: Call, { positional, named }: Given, at: PrefixRule["at"
       at,
     };
     if (justification !== undefined) rule.justification = justification;
-    rules.push(rule);
-  }
+    return rule;
+  });
   return { rules, wanted, unwanted, call, own: nothing };
+}
+
+const inOrder = ["pattern", "decision", "match", "not_match", "justification", "canonical_matching"] as const;
+
+/** How many of the parameters from `first` on are given by name, and not as None. */
+function countNamed(named: ReadonlyMap<string, Value>, first: number): number {
+  let count = 0;
+  for (let index = first; index < inOrder.length; index += 1) {
+    if (named.get(inOrder[index] ?? "") != null) count += 1;
+  }
+  return count;
 }
 
 /** Null where the pattern is empty, or has something else in it than strings and lists of strings. */
 function usualTokens({ items }: List): string[][] | null {
   if (items.length === 0) return null;
-  const tokens: string[][] = [];
-  for (const item of items) {
-    if (typeof item === "string") tokens.push([item]);
-    else {
-      const alternatives = item instanceof List ? stringsOf(item) : null;
-      if (alternatives === null || alternatives.length === 0) return null;
-      tokens.push(alternatives);
-    }
+  const tokens = Array<string[]>(items.length);
+  for (let index = 0; index < items.length; index += 1) {
+    const item = items[index];
+    const alternatives = typeof item === "string" ? [item] : item instanceof List ? stringsOf(item) : null;
+    if (alternatives === null || alternatives.length === 0) return null;
+    tokens[index] = alternatives;
   }
   return tokens;
 }

@@ -25,6 +25,11 @@ export class LineNames {
   }
 
   add(line: readonly Statement[]): void {
+    if (line.some(({ kind }) => kind !== "expression")) this.#addAssigned(line);
+    this.#resolver.statements(line, noScopes);
+  }
+
+  #addAssigned(line: readonly Statement[]): void {
     const assigned = new Set<string>();
     collectAssigned(line, assigned);
     for (const name of assigned) {
@@ -32,7 +37,6 @@ export class LineNames {
       if (this.#resolver.builtinsUsed.has(name)) this.#shadowed = true;
       this.#module.add(name);
     }
-    this.#resolver.statements(line, noScopes);
   }
 
   isRight(): boolean {

@@ -68,6 +68,7 @@ function restrictedImports(name: string) {
         "!@sallyport/exec-policy/plain",
         "!@sallyport/rules-store/load",
         "!@sallyport/supervisor/errors",
+        "!@sallyport/hooks/find-project",
         "../**/packages/**",
       ],
       message: "Import a package by its name; its files are its own",

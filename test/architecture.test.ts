@@ -82,6 +82,7 @@ function isAllowed(name: string, path: string, specifier: string): boolean {
   if (specifier === `${SCOPE}core/exec-hooks`) return mayImport(name, "core");
   if (specifier === `${SCOPE}rules-store/load`) return mayImport(name, "rules-store");
   if (specifier === `${SCOPE}supervisor/errors`) return mayImport(name, "supervisor");
+  if (specifier === `${SCOPE}hooks/find-project`) return mayImport(name, "hooks");
   if (specifier === `${SCOPE}protocol/typescript`) return mayImport(name, "protocol");
   if (specifier.startsWith(SCOPE)) return mayImport(name, specifier.slice(SCOPE.length));
   return true;

@@ -25,7 +25,8 @@ export interface OfferedChoice {
 }
 
 /** `keeps`: a yes can go on to hold. */
-export function offerChoices({ proposals }: ExecQuestion, keeps: boolean): OfferedChoice[] {
+export function offerChoices({ proposals, answeredBy }: ExecQuestion, keeps: boolean): OfferedChoice[] {
+  const isForSession = keeps && answeredBy === "anybody";
   const allow = (
     keys: string[],
     text: string,
@@ -42,7 +43,7 @@ export function offerChoices({ proposals }: ExecQuestion, keeps: boolean): Offer
   );
   return [
     allow(["y"], "yes, this once"),
-    ...(keeps ? [allow(["s"], "yes, until this command has ended", { keep: { scope: "session" } })] : []),
+    ...(isForSession ? [allow(["s"], "yes, until this command has ended", { keep: { scope: "session" } })] : []),
     ...always,
     { keys: ["n"], text: "no", choice: { kind: "answer", answer: deny("the user said no") } },
     { keys: ["t"], text: "no, and tell the agent why", choice: { kind: "deny-with-reason" } },

@@ -232,7 +232,9 @@ function homeFinding(home: string, exists: boolean): Finding {
 function rulesFinding(home: string, exists: boolean): Finding {
   try {
     const { rules } = loadRules({ home, files: [], discover: exists });
-    return { name: "rules", state: "ok", needed: true, text: `${rules.length} in "${home}/rules"` };
+    const own = rules.filter(({ origin }) => origin === "user").length;
+    const machines = rules.length > own ? `, ${rules.length - own} of the machine` : "";
+    return { name: "rules", state: "ok", needed: true, text: `${own} in "${home}/rules"${machines}` };
   } catch (error) {
     if (!isSallyportError(error)) throw error;
     return {

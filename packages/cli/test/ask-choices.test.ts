@@ -65,6 +65,11 @@ describe("offerChoices()", () => {
   });
 });
 
+test("offerChoices() offers one yes and no other where only a person's own word counts", () => {
+  const keys = offerChoices(questionAbout({ answeredBy: "person" }), true).map((choice) => choice.keys);
+  assert.deepEqual(keys, [["y"], ["n"], ["t"], ["v"]]);
+});
+
 test("readWords() gives the agent one clean, bounded line", () => {
   assert.equal(readWords(Buffer.from("  use the ünstable branch \n")), "use the ünstable branch");
   assert.equal(readWords(Buffer.from(`${"x".repeat(1000)}\n`)), "x".repeat(300));

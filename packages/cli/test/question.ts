@@ -10,6 +10,7 @@ export function questionAbout(changes: Partial<ExecQuestion> = {}): ExecQuestion
     reason: 'rule ["git", "push"] at git.rules:1',
     identity: "",
     proposals: [],
+    answeredBy: "anybody",
     parents: ["/usr/bin/make", "/usr/bin/bash"],
     changedEnv: [],
     droppedEnv: [],

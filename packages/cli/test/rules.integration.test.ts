@@ -373,3 +373,53 @@ test("run: a kept approval answers where nobody is asked, until it is revoked, a
   child.stdin.end();
   assert.deepEqual(await once(child, "close"), [0, null]);
 });
+
+test("a project's rules count where the project is trusted, and where it is not it is told that they don't", () => {
+  const { place, rules } = placeWith("");
+  const folder = join(place.project, ".sallyport/rules");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, "p.rules"), 'prefix_rule(["true"], "forbidden", justification = "ours")\n', {
+    mode: 0o600,
+  });
+  const config = join(place.home, "config.toml");
+  const trust = (level: string): void =>
+    writeFileSync(config, `[projects.${JSON.stringify(place.project)}]\ntrust_level = "${level}"\n`, { mode: 0o600 });
+  const outcomes = (): unknown[] => {
+    const all = [
+      place.run("true"),
+      rules("list"),
+      rules("explain", "true"),
+      rules("check", "true"),
+      place.run("--no-rules", "true"),
+    ];
+    return all.map(({ status, stdout, stderr }) => {
+      const text = stderr.replaceAll(place.base, "~");
+      return [status, stdout.replaceAll(place.base, "~").split("\n")[0], text];
+    });
+  };
+  const section = '[projects."~/project"] trust_level = "trusted"';
+  const hint = `sallyport: rules: the project is not trusted, so the rules in "~/project/.sallyport/rules" are not read; to trust it, add ${section} to ~/home/config.toml\n`;
+  const unread = [
+    [0, "", hint],
+    [0, "No rules.", hint],
+    [0, "run: it runs inside the sandbox", hint],
+    [0, '{"matchedRules":[]}', hint],
+    [0, "", ""],
+  ];
+  assert.deepEqual(outcomes(), unread);
+  trust("untrusted");
+  assert.deepEqual(outcomes(), unread);
+  trust("trusted");
+  const matched = '{"prefixRuleMatch":{"matchedPrefix":["true"],"decision":"forbidden","justification":"ours"}}';
+  assert.deepEqual(outcomes(), [
+    [1, "", 'Execution denied: ours (rule ["true"] at ~/project/.sallyport/rules/p.rules:1)\n'],
+    [0, 'forbidden ["true"]  project ~/project/.sallyport/rules/p.rules:1', ""],
+    [0, "deny: it does not start", ""],
+    [0, `{"matchedRules":[${matched}],"decision":"forbidden"}`, ""],
+    [0, "", ""],
+  ]);
+  writeFileSync(config, "[projects\n", { mode: 0o600 });
+  const broken = place.run("true");
+  assert.deepEqual([broken.status, broken.stdout], [125, ""]);
+  assert.match(broken.stderr, /^sallyport: Configuration ".*config\.toml" can't be used: .*\n$/);
+});

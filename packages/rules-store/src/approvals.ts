@@ -61,8 +61,9 @@ export interface ApprovalExec {
 }
 
 export interface ApprovalBook {
-  /** The approval that answers, or null. Looks at the file each time, so that a revoked one answers nothing from then on. */
-  find(exec: ApprovalExec): ApprovalRecord | null;
+  /** The approval that answers, or null. Looks at the file each time, so that a revoked one answers nothing from then on. `session`: only
+   *  what was kept for the session counts. */
+  find(exec: ApprovalExec, within?: "session"): ApprovalRecord | null;
   /** Throws `APPROVALS_INVALID` and `APPROVALS_UNWRITABLE` where it can't be kept for good. */
   keep(keep: ApprovalKeep, exec: ApprovalExec, origin: ApprovalOrigin): ApprovalRecord;
   /** Writes down how often approvals have answered. Done by itself now and then, and when the process ends. */
@@ -103,11 +104,11 @@ class HomeApprovals implements ApprovalBook {
     this.#uses = new UseCounter(options.home);
   }
 
-  find(exec: ApprovalExec): ApprovalRecord | null {
+  find(exec: ApprovalExec, within?: "session"): ApprovalRecord | null {
     const inSession = this.#session.find((kept) => holdsInSession(kept, exec));
     if (inSession !== undefined) return inSession.record;
     // A person's yes to one LD_PRELOAD must not become a yes to the next.
-    if (exec.unusual !== "" || typeof exec.file !== "string") return null;
+    if (within === "session" || exec.unusual !== "" || typeof exec.file !== "string") return null;
     this.#refresh();
     const found = this.#byFile.get(exec.file)?.find((record) => holds(record, exec));
     if (found === undefined) return null;

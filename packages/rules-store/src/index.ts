@@ -14,8 +14,8 @@ export type {
 export { forgetUses, readUses } from "./approval-uses.ts";
 export type { ApprovalUse } from "./approval-uses.ts";
 export { approvalsPath, readApprovals, revokeApprovals } from "./approvals-file.ts";
-export { loadRules } from "./load-rules.ts";
-export type { LoadRulesOptions } from "./load-rules.ts";
+export { loadRules, systemPlaceAt } from "./load-rules.ts";
+export type { LoadRulesOptions, SystemPlace } from "./load-rules.ts";
 export type { ReadFile, RuleOrigin, RuleSet, StoredRule } from "./rule-set.ts";
 export { watchRules } from "./watch-rules.ts";
 export type { RuleWatch, WatchRulesOptions } from "./watch-rules.ts";

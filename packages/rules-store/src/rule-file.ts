@@ -20,16 +20,20 @@ function plain(): typeof PlainModule {
   return createRequire(import.meta.url)("@sallyport/exec-policy/plain") as typeof PlainModule; // as the package's exports say
 }
 
+/** Whose files and folders are believed. `own`: this user's and root's; a number: that user's alone. */
+export type Owner = "own" | number;
+
 export interface RuleFileOptions {
   /** For files that a person named. */
   followLinks: boolean;
+  owner: Owner;
   /** The entries of the files before. */
   hosts: HostExecutables;
 }
 
 /** Never throws: what is wrong is in `errors`. */
-export function readRuleFile(path: string, { followLinks, hosts }: RuleFileOptions): ParsedRules {
-  const read = readGuardedText(path, { followLinks });
+export function readRuleFile(path: string, { followLinks, owner, hosts }: RuleFileOptions): ParsedRules {
+  const read = readGuardedText(path, { followLinks, owner });
   if ("problem" in read) return broken(path, read.problem);
   const known = plain().readPlainRules(read.text, path);
   if (known !== null) return { ...known, networkRules: [], hosts, errors: [] };
@@ -39,8 +43,9 @@ export function readRuleFile(path: string, { followLinks, hosts }: RuleFileOptio
 export type GuardedText = { text: string } | { problem: Problem };
 
 /** The text of a file that nobody else can have written. Never throws. */
-export function readGuardedText(path: string, { followLinks }: { followLinks: boolean }): GuardedText {
-  const folder = folderProblem(dirname(path));
+export function readGuardedText(path: string, options: { followLinks: boolean; owner?: Owner }): GuardedText {
+  const { followLinks, owner = "own" } = options;
+  const folder = folderProblem(dirname(path), owner);
   if (folder !== null) return { problem: folder };
   let descriptor: number;
   try {
@@ -52,7 +57,7 @@ export function readGuardedText(path: string, { followLinks }: { followLinks: bo
     return { problem: { text, expected: "a file that you may read", isMissing } };
   }
   try {
-    return readOpened(descriptor);
+    return readOpened(descriptor, owner);
   } catch (error) {
     return { problem: { text: `the file cannot be read (${errorCode(error)})`, expected: "a regular file" } };
   } finally {
@@ -69,11 +74,11 @@ export interface Problem {
   isMissing?: boolean;
 }
 
-function readOpened(descriptor: number): GuardedText {
+function readOpened(descriptor: number, owner: Owner): GuardedText {
   // Judged on the descriptor that is read from, so that no other file can take the name in between.
   const stats = fstatSync(descriptor);
   if (!stats.isFile()) return { problem: { text: "this is not a regular file", expected: "a regular file" } };
-  const shared = ownershipProblem(stats, "the file");
+  const shared = ownershipProblem(stats, "the file", owner);
   if (shared !== null) return { problem: shared };
   const bytes = readUpTo(descriptor, limits.fileSize + 1, stats.size + 1);
   if (bytes.length > limits.fileSize) {
@@ -112,7 +117,7 @@ function notUtf8(bytes: Buffer): Problem {
 }
 
 /** The folder too: who can rename in it can replace the file. In a sticky one, such as /tmp, only owners can. */
-export function folderProblem(path: string): Problem | null {
+export function folderProblem(path: string, owner: Owner): Problem | null {
   let stats: Stats;
   try {
     stats = statSync(path);
@@ -122,19 +127,23 @@ export function folderProblem(path: string): Problem | null {
   }
   if (!stats.isDirectory()) return { text: "its folder is not a folder", expected: "a folder" };
   if ((stats.mode & 0o1000) !== 0) {
-    return ownerProblem(stats, "its folder");
+    return ownerProblem(stats, "its folder", owner);
   }
-  return ownershipProblem(stats, "its folder");
+  return ownershipProblem(stats, "its folder", owner);
 }
 
-function ownerProblem(stats: Stats, what: string): Problem | null {
+function ownerProblem(stats: Stats, what: string, wanted: Owner): Problem | null {
+  const text = `${what} belongs to user ${stats.uid}`;
+  if (wanted !== "own") {
+    if (stats.uid === wanted) return null;
+    return { text, expected: `${wanted === 0 ? "root" : `user ${wanted}`} as its owner` };
+  }
   const self = process.geteuid?.() ?? stats.uid;
-  if (stats.uid === 0 || stats.uid === self) return null;
-  return { text: `${what} belongs to user ${stats.uid}`, expected: `user ${self} or root as its owner` };
+  return stats.uid === 0 || stats.uid === self ? null : { text, expected: `user ${self} or root as its owner` };
 }
 
-function ownershipProblem(stats: Stats, what: string): Problem | null {
-  const owner = ownerProblem(stats, what);
+function ownershipProblem(stats: Stats, what: string, wanted: Owner): Problem | null {
+  const owner = ownerProblem(stats, what, wanted);
   if (owner !== null || (stats.mode & 0o022) === 0) return owner;
   const mode = (stats.mode & 0o7777).toString(8).padStart(4, "0");
   return {

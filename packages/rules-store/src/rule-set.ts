@@ -1,12 +1,15 @@
 /** Rules together with where they came from. */
 import type { HostExecutables, PrefixRule } from "@sallyport/exec-policy";
 
-/** `user`: a file in Sallyport's home; `flag`: a file named on the command line; `project`: a file of the project that is
- *  worked on, which may spare a question but never carries a program outside. */
-export type RuleOrigin = "user" | "flag" | "project";
+/** `system`: a file of the machine's, which only root can have written; `user`: one in Sallyport's home; `project`: one of the project
+ *  that is worked on, which may spare a question but never carries a program outside; `flag`: one named on the command line;
+ *  `managed`: the machine's requirements, which no other rule and no kept yes loosens. */
+export type RuleOrigin = "system" | "user" | "project" | "flag" | "managed";
 
 export interface StoredRule extends PrefixRule {
   origin: RuleOrigin;
+  /** Only a person can answer: no hook, and nothing that was kept. With `decision` "prompt". */
+  onlyPerson?: true;
 }
 
 export interface ReadFile {
@@ -21,6 +24,12 @@ export interface RuleSet {
   rules: readonly StoredRule[];
   /** Where programs of some names lie, as the last file that speaks of a name says. */
   hosts: HostExecutables;
+  /** The same for the project's own rules. The attack: a list that comes with the code that is worked on makes the user's allow rule one
+   *  for another file. Absent: no file of a project was read. */
+  projectHosts?: HostExecutables;
+  /** All paths that any file lists for a name, for what is forbidden or asked about: a later list must not take a file out of that.
+   *  Absent: as `hosts`. */
+  listed?: HostExecutables;
   /** Every file that was read, in order. */
   files: readonly ReadFile[];
 }

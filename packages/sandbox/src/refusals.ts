@@ -6,6 +6,9 @@ import type { SandboxPolicy } from "./policy.ts";
 /** Kernel interfaces: a writable bind of them undoes the mounts over them. */
 const kernelFolders = ["/proc", "/sys", "/dev"];
 
+/** The attack: a command of root's that may write below /etc makes itself a rule there, or a hook, which the next program is held to. */
+const systemFolders = ["/etc/sallyport", "/etc/codex"];
+
 type RootPolicy = Pick<
   SandboxPolicy,
   "mode" | "cwd" | "writable" | "home" | "journal" | "rulesFiles" | "programFolders" | "bounds"
@@ -82,6 +85,7 @@ function guardedPaths(policy: RootPolicy): [what: string, path: string][] {
   const paths: [string, string][] = [["Sallyport's home", realPath(policy.home)]];
   if (policy.journal !== null) paths.push(["the journal", realPath(policy.journal)]);
   for (const file of policy.rulesFiles) paths.push(["the rules file", realPath(file)]);
+  for (const folder of systemFolders) paths.push(["the machine's own rules", realPath(folder)]);
   for (const folder of policy.programFolders) paths.push(["Sallyport's own program", realPath(folder)]);
   return paths;
 }

@@ -40,7 +40,7 @@ export async function runCheck(words: readonly Text[]): Promise<number | null> {
 
 /** The home is looked at, and what can do that is loaded, only where no file is named. */
 async function rulesFor(files: readonly string[]): Promise<RuleSet> {
-  if (files.length > 0) return loadRules({ home: "/", files, discover: false });
+  if (files.length > 0) return loadRules({ home: "/", files, discover: false, system: null });
   const { readRules } = await import("./rule-files.ts");
   return readRules([], { only: false });
 }

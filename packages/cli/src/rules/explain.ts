@@ -10,9 +10,9 @@ import { displayText } from "../display-text.ts";
 import { loadHooks } from "../hooks-place.ts";
 import { complain, lookOf, paint, write } from "../terminal.ts";
 import { approvalText } from "./approval-text.ts";
-import { readDefaultDecision } from "./default-decision.ts";
 import { sourceOf } from "./list.ts";
 import { readRules } from "./rule-files.ts";
+import { readSessionLayers } from "./session-layers.ts";
 
 export interface ExplainCommand {
   rules: readonly string[];
@@ -31,11 +31,11 @@ const styles = { run: "green", escalate: "yellow", deny: "red", ask: "cyan" } as
 const wall = "as sallyport run has it by default: this folder and a private /tmp can be written from inside";
 
 export async function runExplain({ rules: files, json, argv }: ExplainCommand): Promise<number> {
-  const ruleSet = readRules(files, { only: false });
+  const ruleSet = await readRules(files, { only: false });
   const home = locateHome(process.env["SALLYPORT_HOME"]);
   const cwd = process.cwd();
   const approvals = openApprovals({ home, onWarning: complain, countsUses: false });
-  const defaultDecision = await readDefaultDecision(home, cwd);
+  const { defaultDecision } = await readSessionLayers(home, cwd);
   const found = await explainExec({ ruleSet, argv, env: readEnvironment(), cwd, approvals, defaultDecision });
   const program = found.files[0] ?? argv[0] ?? "";
   const { hooks } = explainEvent(loadHooks({}).found.handlers, "PreExec", {
@@ -55,7 +55,9 @@ function jsonOf(found: Explanation, hooks: readonly ExplainedHook[]): object {
     files,
     decision: outcomeOf(found),
     reason: question === null ? decision.reason : { kind: decision.reason.kind, text: question.reason },
-    ...(question === null ? {} : { afterYes: decision.verdict.kind, proposals: question.proposals }),
+    ...(question === null
+      ? {}
+      : { afterYes: decision.verdict.kind, answeredBy: question.answeredBy, proposals: question.proposals }),
     droppedEnv: decision.droppedEnv ?? [],
     rules: opinions.map(({ rule, counts, why }) => ({ counts, why, rule })),
     hooks: hooks.map(({ handler, runs, why }) => ({ key: handler.key, matcher: handler.matcherText, runs, why })),
@@ -69,7 +71,8 @@ function textOf(found: Explanation, hooks: readonly ExplainedHook[]): string {
   const outcome = outcomeOf(found);
   const { kind } = decision.verdict;
   const shown = files.map((file) => displayText(textToDisplay(file)));
-  const meaning = question === null ? meanings[kind] : `a person is asked; after a yes ${meanings[kind]}`;
+  const nobodyElse = question?.answeredBy === "person" ? ", and nobody can answer for them" : "";
+  const meaning = question === null ? meanings[kind] : `a person is asked${nobodyElse}; after a yes ${meanings[kind]}`;
   const lines = [
     `${paint(outcome, styles[outcome], look)}: ${meaning}`,
     `  because  ${displayText(question?.reason ?? decision.reason.text)}`,

@@ -28,8 +28,8 @@ interface Addition {
   by: string;
 }
 
-export function runList(options: ListOptions): number {
-  const { rules, files } = readRules(options.rules, { only: false });
+export async function runList(options: ListOptions): Promise<number> {
+  const { rules, files } = await readRules(options.rules, { only: false });
   const home = locateHome(process.env["SALLYPORT_HOME"]);
   const approvals = readApprovals(home);
   const uses = readUses(home);
@@ -107,6 +107,7 @@ export function sourceOf({ origin, at }: StoredRule): string {
 function notesOf(rule: StoredRule): string[] {
   return [
     ...(rule.exact ? ["exact"] : []),
+    ...(rule.onlyPerson === true ? ["a person each time"] : []),
     ...(rule.canonical ? ["canonical"] : []),
     ...(rule.escalate ? ["launcher may leave"] : []),
     ...(rule.escalateWith === undefined ? [] : ["bounded"]),

@@ -52,7 +52,7 @@ function chosen(kept: readonly ApprovalRecord[], words: readonly string[], home:
 
 function unknown(words: readonly string[], home: string): SallyportError {
   const said = displayText(words.join(" "));
-  const rule = loadRules({ home, files: [], discover: true }).rules.find(
+  const rule = loadRules({ home, files: [], discover: true, system: null }).rules.find(
     ({ program, rest }) =>
       rest.every(({ length }) => length === 1) && isSame([program, ...rest.map(([token = ""]) => token)], words),
   );

@@ -3,10 +3,15 @@ import { resolve } from "node:path";
 import { loadRules } from "@sallyport/rules-store";
 import type { RuleSet } from "@sallyport/rules-store";
 import { checkHome, locateHome } from "@sallyport/shell-escalation";
+import { complain } from "../terminal.ts";
+import { readSessionLayers } from "./session-layers.ts";
 
-/** The discovered rules, and the files besides them. `only`: the files alone. */
-export function readRules(files: readonly string[], options: { only: boolean }): RuleSet {
+/** The rules that `sallyport run` would have in this folder, and the files besides them; what is not read is told. `only`: the files alone. */
+export async function readRules(given: readonly string[], options: { only: boolean }): Promise<RuleSet> {
   const home = locateHome(process.env["SALLYPORT_HOME"]);
-  const discover = !options.only && checkHome(home);
-  return loadRules({ home, files: files.map((file) => resolve(file)), discover });
+  const files = given.map((file) => resolve(file));
+  if (options.only) return loadRules({ home, files, discover: false, system: null });
+  const { sources, hint } = await readSessionLayers(home, process.cwd());
+  if (hint !== null) complain(`rules: ${hint}`);
+  return loadRules({ home, files, discover: checkHome(home), ...sources });
 }

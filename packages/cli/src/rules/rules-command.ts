@@ -112,7 +112,7 @@ export function addRulesCommand(program: Command, configure: Configure, finish: 
     .addHelpText("after", listHelp)
     .action(async (options: { rules: string[]; json?: boolean }) => {
       const { runList } = await import("./list.ts");
-      finish(runList({ rules: options.rules, json: options.json === true }));
+      finish(await runList({ rules: options.rules, json: options.json === true }));
     });
   configure(rules.command("add"))
     .description("add a rule to a file of the home")
@@ -169,7 +169,7 @@ export function addRulesCommand(program: Command, configure: Configure, finish: 
     .addHelpText("after", testHelp)
     .action(async (file: string, options: { rules: string[]; json?: boolean }) => {
       const { runTestFile } = await import("./test-file.ts");
-      finish(runTestFile({ rules: options.rules, json: options.json === true, file }));
+      finish(await runTestFile({ rules: options.rules, json: options.json === true, file }));
     });
 }
 

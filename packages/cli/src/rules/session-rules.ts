@@ -1,9 +1,9 @@
-/** The rules of a session that runs: read at its start, and followed while it runs. */
+/** The rules of a session that runs: read at its start, and followed while it runs. Whose rules these are is settled at the start. */
 import { watchRules } from "@sallyport/rules-store";
 import type { LoadRulesOptions } from "@sallyport/rules-store";
 import type { GuardedRunOptions } from "@sallyport/shell-escalation";
 import { complain } from "../terminal.ts";
-import { readDefaultDecision } from "./default-decision.ts";
+import { readSessionLayers } from "./session-layers.ts";
 
 type SessionRules = Pick<GuardedRunOptions, "policy" | "defaultDecision" | "onRulesWarning">;
 
@@ -12,9 +12,13 @@ export async function openSessionRules(
   options: LoadRulesOptions,
   { cwd, cleanup }: { cwd: string; cleanup: DisposableStack },
 ): Promise<SessionRules> {
-  const defaultDecision = await readDefaultDecision(options.home, cwd);
+  const { defaultDecision, sources, hint } = await readSessionLayers(options.home, cwd);
+  const { trustedProject: _, ...machines } = sources;
   const onWarning = (message: string): void => complain(`rules: ${message}`);
-  const watch = cleanup.adopt(watchRules({ ...options, onWarning }), (opened) => opened.close());
+  if (hint !== null && options.discover) onWarning(hint);
+  // Without discovery only what was named is read, and what nobody can leave out.
+  const all = { ...options, ...(options.discover ? sources : machines), onWarning };
+  const watch = cleanup.adopt(watchRules(all), (opened) => opened.close());
   return {
     policy: { kind: "rules", ruleSet: watch.ruleSet, watch },
     defaultDecision,

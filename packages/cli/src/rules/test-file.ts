@@ -25,9 +25,9 @@ interface Expectation {
 const decisions = ["allow", "prompt", "forbidden", "none"];
 
 /** Exit status 1 where one does not hold. */
-export function runTestFile({ rules: files, json, file }: TestCommand): number {
+export async function runTestFile({ rules: files, json, file }: TestCommand): Promise<number> {
   const expectations = readExpectations(file);
-  const { rules, hosts } = readRules(files, { only: files.length > 0 });
+  const { rules, hosts } = await readRules(files, { only: files.length > 0 });
   const options = { hosts, resolveHostExecutables: true, folder: process.cwd(), home: homedir() };
   const failed = expectations
     .map((one) => ({ ...one, actual: checkTokens(rules, one.tokens, options).decision ?? "none" }))

@@ -5,6 +5,7 @@ import { watchRules } from "@sallyport/rules-store";
 import type { RuleWatch } from "@sallyport/rules-store";
 import { checkHome } from "@sallyport/shell-escalation";
 import type { GuardedRunOptions } from "@sallyport/shell-escalation";
+import { ruleSources } from "../config/require-rules.ts";
 import type { SessionConfig } from "./session-hooks.ts";
 
 export type RuleOptions = Pick<GuardedRunOptions, "policy" | "defaultDecision" | "onRulesWarning">;
@@ -26,7 +27,7 @@ export class ThreadRules {
       home: this.#home,
       files: [],
       discover: checkHome(this.#home),
-      ...(layers.projectIsTrusted ? { trustedProject: layers.project.root } : {}),
+      ...ruleSources(layers),
       onWarning,
     }));
     return {

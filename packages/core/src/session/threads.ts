@@ -106,7 +106,7 @@ export class Threads {
   /** Throws `CONFIG_INVALID`, `MODEL_NOT_CONFIGURED`, `PROVIDER_UNKNOWN`, `RULES_INVALID`, and what the store throws; with `needsModel`
    *  also what a model that can't be made throws. */
   async start(options: StartThreadOptions): Promise<ThreadSession> {
-    requireRules(this.#options.home);
+    requireRules(this.#options.home, this.#setup.systemFolder);
     const config = this.#usableConfig(options.cwd, options);
     const settings = readSessionSettings(config.config, options);
     if (options.needsModel === true)
@@ -134,7 +134,7 @@ export class Threads {
   }
 
   async #load(threadId: string, options: OpenThreadOptions): Promise<ThreadSession> {
-    requireRules(this.#options.home);
+    requireRules(this.#options.home, this.#setup.systemFolder);
     const { store } = this.#options;
     const thread = await store.acquireThread(threadId);
     let parts: { settings: SessionSettings; config: SessionConfig };
@@ -155,7 +155,7 @@ export class Threads {
    *  runs is copied as interrupted. Throws `THREAD_NOT_FOUND`, `TURN_NOT_FOUND`, `TURN_ACTIVE` for a last turn that runs, and what
    *  `start()` throws. */
   async fork(threadId: string, options: ForkThreadOptions): Promise<ThreadSession> {
-    requireRules(this.#options.home);
+    requireRules(this.#options.home, this.#setup.systemFolder);
     const original = this.find(threadId);
     const from = original?.thread.ephemeral === true ? this.#ephemeral() : this.#options.store;
     const source = await from.readThread(threadId);

@@ -10,6 +10,7 @@ import { checkHome, runGuarded } from "@sallyport/shell-escalation";
 import type { GuardedRunOptions, PtyOptions } from "@sallyport/shell-escalation";
 import { v7 as uuidv7 } from "uuid";
 import { commandEnvironment } from "../config/command-env.ts";
+import { ruleSources } from "../config/require-rules.ts";
 import { hookOutputFolder, loadSessionConfig } from "../session/session-hooks.ts";
 import type { SessionConfig } from "../session/session-hooks.ts";
 import { configuredSandbox, guardedSandbox } from "../session/session-settings.ts";
@@ -70,9 +71,9 @@ export interface StandaloneCommandResult {
 export async function runStandaloneCommand(options: StandaloneCommandOptions): Promise<StandaloneCommandResult> {
   const { home, env, argv, signal, timeoutMs } = options;
   const cwd = resolve(options.cwd);
-  const ruleSet = loadRules({ home, files: [], discover: checkHome(home) });
   const setup = { home, env, modules: [], systemFolder: null };
   const config = loadSessionConfig(setup, { cwd, overrides: {}, bypassHookTrust: false });
+  const ruleSet = loadRules({ home, files: [], discover: checkHome(home), ...ruleSources(config.layers) });
   const hooks = new CommandHooks(config, options, cwd);
   const streams = new CommandStreams(options);
   try {

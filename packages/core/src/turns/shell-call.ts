@@ -152,7 +152,12 @@ export class ShellCall {
   /** A rule wants to know about one program of the command. */
   async #askAboutProgram(program: ExecQuestion, withdrawn: AbortSignal): Promise<ExecAnswer> {
     const command = displayCommand(program.argv.map(textToDisplay));
-    const { reason, proposals } = program;
+    const { reason, proposals, answeredBy } = program;
+    // Fails closed because a hook or a client that answers by itself is no person, and no client can say yet that it is not one.
+    if (answeredBy === "person") {
+      this.#refused = true;
+      return { kind: "deny", reason: "a managed rule wants a person's own word, which no client can vouch for" };
+    }
     const approvalId = `${this.#item.id}:${program.requestId}`;
     const cwd = textToDisplay(program.cwd);
     const result = await askPermission(

@@ -54,6 +54,8 @@ export interface ConfigLayers {
   cwd: string;
   project: Project;
   projectIsTrusted: boolean;
+  /** Where the machine's files were looked for. */
+  systemFolder: string;
   /** Weakest first. */
   layers: ConfigLayer[];
   /** `config.toml` of Codex, where trust for its own files may already be noted; null unless it is read. */
@@ -130,6 +132,7 @@ export function loadConfigLayers(options: LoadConfigOptions): ConfigLayers {
     cwd: options.cwd,
     project,
     projectIsTrusted: trust === "trusted",
+    systemFolder: system,
     layers,
     codexValues,
     ...collected,
@@ -415,7 +418,7 @@ function warnOfUntrusted(project: Project, userConfig: string, home: string, col
   const found = project.configFolders.flatMap((folder) => {
     const own = join(folder, ".sallyport");
     if (realPath(own) === realPath(home)) return [];
-    return ["hooks.json", "config.toml"]
+    return ["hooks.json", "config.toml", "rules"]
       .map((name) => join(own, name))
       .filter((path) => readConfigFile(path, "anyOwner").kind !== "missing");
   });

@@ -6,7 +6,14 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ReasonKind, Text } from "@sallyport/protocol";
 import { strictest } from "@sallyport/exec-policy";
-import type { ApprovalExec, ApprovalKeep, RuleSet, RuleWatch, StoredRule } from "@sallyport/rules-store";
+import type {
+  ApprovalExec,
+  ApprovalKeep,
+  ApprovalRecord,
+  RuleSet,
+  RuleWatch,
+  StoredRule,
+} from "@sallyport/rules-store";
 import { textToDisplay } from "@sallyport/supervisor";
 import type { Broker, ExecEvent, ExecFile, Verdict } from "@sallyport/supervisor";
 import { environmentChanges } from "./environment-changes.ts";
@@ -160,7 +167,8 @@ class FollowingDecider implements Decider {
       this.#options.onRulesWarning?.(`${names} lies ${where}`);
     }
     const rules = [...changed.rules.filter((rule) => !isOf(rule)), ...kept];
-    return { rules, hosts: before.hosts, files: before.files };
+    const { rules: _, ...places } = before;
+    return { ...places, rules };
   }
 
   #isReachable(path: string): boolean {
@@ -203,7 +211,9 @@ class RuleDecider implements Decider {
       if (event.chain.length === 0)
         return deny(event.file, "identity", "the caller hides its memory, so what it executes can't be read");
       const evidence = this.#evidence.collect(event, resolve);
-      return evidence instanceof Promise ? this.#decideLater(event, evidence) : this.#judge(event, evidence);
+      if (evidence instanceof Promise) return this.#decideLater(event, evidence);
+      const decision = this.#judge(event, evidence);
+      return decision instanceof Promise ? decision.catch((error: unknown) => failed(event, error)) : decision;
     } catch (error) {
       return failed(event, error);
     }
@@ -246,13 +256,13 @@ class RuleDecider implements Decider {
     const file = evidence.loaded?.file.path ?? fileOf(event);
     const restrictions = this.#restrictions(event, evidence);
     const strict = strictest(restrictions.map(({ rule }) => rule.decision));
-    const decisive = strict === undefined ? undefined : deciding(restrictions, strict);
+    const decisive = strict === undefined ? undefined : deciding(strictestPrompts(restrictions), strict);
     if (decisive !== undefined && strict === "forbidden") return deny(file, "rule", describeRule(decisive));
     const foreign = event.chain.find((part) => part.foreign);
     if (foreign !== undefined)
       return deny(file, "identity", `${displayPath(foreign.path)} is a program for another machine`);
     if (evidence.unclear !== null) return deny(file, "identity", evidence.unclear);
-    const judged: Judged = { evidence, file, prompt: decisive ?? null };
+    const judged: Judged = { evidence, file, prompt: decisive ?? null, answers: answersTo(restrictions) };
     return this.#options.consult === undefined
       ? this.#byRules(event, judged, null)
       : this.#withOpinion(event, judged, this.#options.consult.bind(this.#options));
@@ -284,14 +294,14 @@ class RuleDecider implements Decider {
   }
 
   #byRules(event: ExecEvent, judged: Judged, opinion: ExecOpinion | null): Decision | Promise<Decision> {
-    const { evidence, file, prompt } = judged;
+    const { evidence, file, prompt, answers } = judged;
     const rule = prompt === null ? null : describeRule(prompt);
     const wish = rule ?? (opinion?.decision === "ask" ? opinion.reason : null);
     if (wish !== null) {
       const kind = rule === null ? "hook" : "rule";
       const asking = rule ?? `${wish} (asked for by ${opinion?.by})`;
       const unasked = `${asking} wants a person to be asked, and nobody was asked`;
-      return this.#askFirst(event, { file, reason: wish, kind, evidence, unasked }, (by) => {
+      return this.#askFirst(event, { file, reason: wish, kind, evidence, unasked, answers }, (by) => {
         // Judged only now: what stood on the disk when the question was asked may have been changed since.
         const granted = this.#permissions(event, evidence, "prompts");
         const kept = granted.length === 0 || keepsInside(event, opinion);
@@ -364,11 +374,17 @@ class RuleDecider implements Decider {
   /** A kept approval answers before anybody is asked. It answers this question and no other: what is forbidden never comes here. */
   #askFirst(event: ExecEvent, about: Doubt, allowed: (by: string) => Decision): Decision | Promise<Decision> {
     const exec = this.#approvalExec(event, about.evidence, about.file);
-    const kept = exec === null ? null : (this.#options.approvals?.find(exec) ?? null);
+    const kept = this.#keptFor(exec, about);
     if (kept === null && this.#options.ask === undefined) return deny(about.file, about.kind, about.unasked);
     if (kept === null) return this.#ask(event, about, exec, allowed);
     const by = `approval ${kept.id}`;
     return approved(allowed(`; approved by ${by}`), by);
+  }
+
+  #keptFor(exec: ApprovalExec | null, { answers = "all" }: Doubt): ApprovalRecord | null {
+    const { approvals } = this.#options;
+    if (exec === null || approvals === undefined || answers === "person") return null;
+    return answers === "session" ? approvals.find(exec, "session") : approvals.find(exec);
   }
 
   async #ask(
@@ -377,8 +393,9 @@ class RuleDecider implements Decider {
     exec: ApprovalExec | null,
     allowed: (by: string) => Decision,
   ): Promise<Decision> {
-    const { approvals } = this.#options;
-    const proposals = exec === null ? [] : proposalsFor(exec, judgedPrograms(about.evidence), this.#approvals);
+    const { answers = "all" } = about;
+    const proposals =
+      exec === null || answers !== "all" ? [] : proposalsFor(exec, judgedPrograms(about.evidence), this.#approvals);
     const answer: ExecAnswer | undefined = await this.#options.ask?.({
       requestId: event.requestId,
       file: about.file,
@@ -387,16 +404,17 @@ class RuleDecider implements Decider {
       reason: about.reason,
       identity: identityOf(event, this.#variablesForOutside(event, about.evidence)),
       proposals,
+      answeredBy: answers === "person" ? "person" : "anybody",
       parents: this.#options.parentsOf?.(event) ?? [],
       ...environmentChanges(event.env, this.#options.session.env),
       rule: about.kind === "rule" ? about.reason : null,
-      keptMeanwhile: () => (exec === null ? null : (approvals?.find(exec)?.id ?? null)),
+      keptMeanwhile: () => this.#keptFor(exec, about)?.id ?? null,
     });
     if (answer?.kind !== "allow") {
       const why = answer?.kind === "deny" ? answer.reason : "the answer was not understood";
       return deny(about.file, answer?.kind === "deny" ? "approval" : about.kind, `${about.reason}: ${why}`);
     }
-    const { keep } = answer;
+    const keep = answers === "person" ? undefined : answer.keep;
     const known = keep?.scope === "always" ? proposals.find((one) => isDeepStrictEqual(one, keep.proposal)) : undefined;
     // A client's word for what a yes holds for: only what was shown to the person may be kept.
     if (keep?.scope === "always" && known === undefined)
@@ -510,6 +528,23 @@ interface Judged {
   file: Text;
   /** The rule that wants a person to be asked. */
   prompt: Match | null;
+  answers: Answers;
+}
+
+/** What may answer a question besides a person: all that was kept, what was kept for the session, or nothing. */
+type Answers = "all" | "session" | "person";
+
+/** What is managed is not loosened by what a user has kept. The attack: a line in approvals.rules, or a yes from before the managed rule
+ *  was there, answers for good what the machine's rules want to be asked about. */
+function answersTo(restrictions: readonly Match[]): Answers {
+  if (restrictions.some(({ rule }) => rule.onlyPerson === true)) return "person";
+  return restrictions.some(({ rule }) => rule.origin === "managed") ? "session" : "all";
+}
+
+/** Where a person's own word is wanted, the rule to name is one that says so. */
+function strictestPrompts(restrictions: readonly Match[]): readonly Match[] {
+  const ofPerson = restrictions.filter(({ rule }) => rule.onlyPerson === true || rule.decision === "forbidden");
+  return ofPerson.length > 0 ? ofPerson : restrictions;
 }
 
 function ruleOf({ rule }: Match, decision: ExecRule["decision"]): ExecRule {
@@ -553,6 +588,8 @@ interface Doubt {
   evidence: Evidence;
   /** What is said where there is nobody to ask. */
   unasked: string;
+  /** Default `all`. */
+  answers?: Answers;
 }
 
 /** The record names who allowed it, wherever it then runs. */

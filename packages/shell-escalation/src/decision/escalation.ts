@@ -36,7 +36,7 @@ const fileType = 0o170000;
 const setIds = 0o6000;
 
 // A rule that comes with the code that is worked on may spare a question; it may not open the wall for that code.
-const mayEscalate: ReadonlySet<RuleOrigin> = new Set(["user", "flag"]);
+const mayEscalate: ReadonlySet<RuleOrigin> = new Set(["system", "user", "flag", "managed"]);
 
 export function planEscalation(
   match: Match,

@@ -69,10 +69,11 @@ export class RuleBook {
     if (ruleSet.rules.length > manyRules) searchPath.expectMany();
     for (const [order, rule] of ruleSet.rules.entries()) {
       const kind = rule.decision === "allow" ? "allow" : "restrict";
-      const key = `${kind} ${rule.canonical ? "canonical" : "exact"} ${rule.program}${hostsKey(rule, ruleSet.hosts)}`;
+      const hosts = hostsFor(rule, ruleSet);
+      const key = `${kind} ${rule.canonical ? "canonical" : "exact"} ${rule.program}${hostsKey(rule, hosts)}`;
       let files = meanings.get(key);
       if (files === undefined) {
-        files = filesOfRule(rule, searchPath, ruleSet.hosts);
+        files = filesOfRule(rule, searchPath, hosts);
         meanings.set(key, files);
       }
       for (const [index, known] of files.entries()) {
@@ -262,6 +263,12 @@ function filesOfRule(rule: StoredRule, searchPath: SearchPath, hosts: HostExecut
   // A list of places narrows what may be done, and never what may not: a restriction keeps the PATH's file as well.
   if (rule.decision !== "allow" && onPath !== null && !files.some(({ key }) => key === onPath.key)) files.push(onPath);
   return files.length === 0 ? [null] : files;
+}
+
+/** What is allowed means the places that its own side lists last; what is not, all that anybody lists. */
+function hostsFor({ origin, decision }: StoredRule, { hosts, projectHosts, listed }: RuleSet): HostExecutables {
+  if (decision !== "allow") return listed ?? hosts;
+  return origin === "project" ? (projectHosts ?? hosts) : hosts;
 }
 
 /** Another list of places is another meaning. */

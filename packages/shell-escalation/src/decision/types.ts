@@ -62,6 +62,8 @@ export interface ExecQuestion {
   identity: string;
   /** What a yes may be kept for, the narrowest first; empty where it only can hold once or for the session. */
   proposals: readonly ApprovalProposal[];
+  /** `person`: a managed rule wants a person's word each time, so no program may answer in their place, and the yes holds once. */
+  answeredBy: "anybody" | "person";
   /** The programs of the processes above it, the nearest first. */
   parents: readonly Text[];
   /** NAME=value entries of its environment that are not as the session started with. */

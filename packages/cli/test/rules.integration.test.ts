@@ -96,7 +96,7 @@ test("rules list shows every rule, its conditions and its source", () => {
   const { rules, file } = placeWith(text);
   assert.equal(
     rules("list", "--rules", file).stdout,
-    `prompt    ["a"], EXPIRED 2001-01-01  flag ${file}:1\n          \\x1b[2Jwhy\nallow     ["b","c"]  flag ${file}:2\n`,
+    `prompt    ["a"], EXPIRED 2001-01-01  flag ${file}:1; not used yet\n          \\x1b[2Jwhy\nallow     ["b","c"]  flag ${file}:2; not used yet\n`,
   );
   const listed = JSON.parse(rules("list", "--rules", file, "--json").stdout) as { rules: { program: string }[] };
   assert.deepEqual(
@@ -189,7 +189,7 @@ test("rules add writes a checked rule, list names who added it, and a second tim
   assert.match(rules("check", "git", "push", "now").stdout, /"decision":"forbidden"/);
   assert.match(
     rules("list").stdout,
-    /^forbidden \["git","push"\] {2}user .*default\.rules:2, added \d{4}-\d{2}-\d{2} by \S+\n/,
+    /^forbidden \["git","push"\] {2}user .*default\.rules:2, added \d{4}-\d{2}-\d{2} by \S+; not used yet\n/,
   );
 });
 
@@ -394,7 +394,7 @@ test("a project's rules count where the project is trusted, and where it is not 
     ];
     return all.map(({ status, stdout, stderr }) => {
       const text = stderr.replaceAll(place.base, "~");
-      return [status, stdout.replaceAll(place.base, "~").split("\n")[0], text];
+      return [status, stdout.replaceAll(place.base, "~").split(/[;\n]/)[0], text];
     });
   };
   const section = '[projects."~/project"] trust_level = "trusted"';
@@ -408,7 +408,7 @@ test("a project's rules count where the project is trusted, and where it is not 
   ];
   assert.deepEqual(outcomes(), unread);
   trust("untrusted");
-  assert.deepEqual(outcomes(), unread);
+  assert.equal(rules("check", "true").stderr.replaceAll(place.base, "~"), hint);
   trust("trusted");
   const matched = '{"prefixRuleMatch":{"matchedPrefix":["true"],"decision":"forbidden","justification":"ours"}}';
   assert.deepEqual(outcomes(), [
@@ -422,4 +422,24 @@ test("a project's rules count where the project is trusted, and where it is not 
   const broken = place.run("true");
   assert.deepEqual([broken.status, broken.stdout], [125, ""]);
   assert.match(broken.stderr, /^sallyport: Configuration ".*config\.toml" can't be used: .*\n$/);
+});
+
+test("rules list tells how often each rule has decided, and forgets that when the rule is changed", () => {
+  const { place, rules, file } = placeWith(someRules.replace("/usr/bin/id", "/usr/bin/uname"));
+  const hits = (): number[] => {
+    const { stdout } = rules("list", "--rules", file, "--json");
+    const { rules: listed } = JSON.parse(stdout) as { rules: { hits: number; lastUsedAt: string | null }[] };
+    for (const { hits: count, lastUsedAt } of listed) assert.equal(lastUsedAt === null, count === 0);
+    return listed.map(({ hits: count }) => count);
+  };
+  assert.deepEqual(hits(), [0, 0, 0]);
+  // An interrupted run counts too; PostExec and journal are somebody else's business.
+  assert.equal(place.run("--rules", file, "-c", "git push; git fetch; git push; kill -INT $$").status, 130);
+  assert.equal(place.run("--rules", file, "--ask", "never", "uname").status, 1);
+  assert.deepEqual(hits(), [3, 0, 1]);
+  assert.equal(rules("explain", "--rules", file, "git", "push").status, 0);
+  assert.deepEqual(hits(), [3, 0, 1], "explaining is no use");
+  assert.match(rules("list", "--rules", file).stdout, /test\.rules:2; used 3 times, last \d{4}-/);
+  writeFileSync(file, readFileSync(file, "utf8").replace("the network is for people", "it is for people"));
+  assert.deepEqual(hits(), [0, 0, 1]);
 });

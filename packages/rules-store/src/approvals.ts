@@ -6,8 +6,8 @@ import { createRequire } from "node:module";
 import type { Text } from "@sallyport/protocol";
 import { isSallyportError } from "@sallyport/supervisor";
 import type * as UuidModule from "uuid";
-import { UseCounter } from "./approval-uses.ts";
 import { addApproval, approvalsPath, readApprovals } from "./approvals-file.ts";
+import { approvalUses, UseCounter } from "./uses.ts";
 
 /** What a yes would go on to hold for. */
 export interface ApprovalProposal {
@@ -93,7 +93,7 @@ function newId(): string {
 
 class HomeApprovals implements ApprovalBook {
   readonly #options: ApprovalsOptions;
-  readonly #uses: UseCounter;
+  readonly #uses: UseCounter<string>;
   readonly #session: { record: ApprovalRecord; exec: Pick<ApprovalExec, "pattern" | "identity" | "unusual"> }[] = [];
   #state = "";
   /** By the resolved program. */
@@ -101,7 +101,7 @@ class HomeApprovals implements ApprovalBook {
 
   constructor(options: ApprovalsOptions) {
     this.#options = options;
-    this.#uses = new UseCounter(options.home);
+    this.#uses = new UseCounter<string>(approvalUses(options.home), (id) => id);
   }
 
   find(exec: ApprovalExec, within?: "session"): ApprovalRecord | null {

@@ -50,14 +50,15 @@ function makeFolder(folder: string, unwritable: Unwritable): void {
   }
 }
 
-export function replaceFile(path: string, text: string, unwritable: Unwritable): void {
+/** `quick`: what may be lost with the machine is not waited for. */
+export function replaceFile(path: string, text: string, unwritable: Unwritable, how: "sure" | "quick" = "sure"): void {
   const fresh = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
     const descriptor = openSync(fresh, "wx", ownOnly);
     try {
       fchmodSync(descriptor, ownOnly); // whatever the umask is
       writeFileSync(descriptor, text);
-      fsyncSync(descriptor);
+      if (how === "sure") fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
     }
@@ -69,11 +70,11 @@ export function replaceFile(path: string, text: string, unwritable: Unwritable):
 }
 
 /** SQLite's lock on a file of its own: the kernel gives it up when its holder dies, so none is ever left behind. */
-export function takeLock(lock: string, unwritable: Unwritable): Disposable {
+export function takeLock(lock: string, unwritable: Unwritable, timeoutMs: number = lockTimeoutMs): Disposable {
   // Only where something is written, hence loaded here.
   const { DatabaseSync } = createRequire(import.meta.url)("node:sqlite") as typeof SqliteModule;
   try {
-    const database = new DatabaseSync(lock, { timeout: lockTimeoutMs });
+    const database = new DatabaseSync(lock, { timeout: timeoutMs });
     try {
       database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE"); // nothing is ever written, so no file beside it
     } catch (error) {

@@ -11,11 +11,13 @@ export type {
   ApprovalProposal,
   ApprovalRecord,
 } from "./approvals.ts";
-export { forgetUses, readUses } from "./approval-uses.ts";
-export type { ApprovalUse } from "./approval-uses.ts";
 export { approvalsPath, readApprovals, revokeApprovals } from "./approvals-file.ts";
 export { loadRules, systemPlaceAt } from "./load-rules.ts";
 export type { LoadRulesOptions, SystemPlace } from "./load-rules.ts";
+export { openRuleUses, readRuleUses } from "./rule-uses.ts";
+export type { RuleUses } from "./rule-uses.ts";
 export type { ReadFile, RuleOrigin, RuleSet, StoredRule } from "./rule-set.ts";
+export { approvalUses, forgetUses, readUses } from "./uses.ts";
+export type { Use, UseFile } from "./uses.ts";
 export { watchRules } from "./watch-rules.ts";
 export type { RuleWatch, WatchRulesOptions } from "./watch-rules.ts";

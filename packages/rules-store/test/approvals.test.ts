@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { openApprovals, readApprovals, readUses, revokeApprovals } from "@sallyport/rules-store";
+import { approvalUses, openApprovals, readApprovals, readUses, revokeApprovals } from "@sallyport/rules-store";
 import type { ApprovalBook, ApprovalExec, ApprovalKeep, ApprovalProposal } from "@sallyport/rules-store";
 import { isSallyportError } from "@sallyport/supervisor";
 
@@ -189,8 +189,8 @@ describe("openApprovals()", () => {
     place.open().find(execOf());
     book.find(execOf());
     book.flush();
-    assert.equal(readUses(place.home).get(id)?.hits, 4);
-    assert.match(readUses(place.home).get(id)?.lastUsedAt ?? "", /^\d{4}-\d{2}-\d{2}T/);
+    assert.equal(readUses(approvalUses(place.home)).get(id)?.hits, 4);
+    assert.match(readUses(approvalUses(place.home)).get(id)?.lastUsedAt ?? "", /^\d{4}-\d{2}-\d{2}T/);
     assert.equal(readFileSync(join(place.home, "approvals.rules"), "utf8"), before);
   });
 });

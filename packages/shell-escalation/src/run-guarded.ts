@@ -12,7 +12,7 @@
 import { fileURLToPath } from "node:url";
 import { dirname } from "node:path";
 import type { ExecRecord, Text } from "@sallyport/protocol";
-import type { ApprovalBook, RuleSet, RuleWatch } from "@sallyport/rules-store";
+import type { ApprovalBook, RuleSet, RuleUses, RuleWatch } from "@sallyport/rules-store";
 import { planWall } from "@sallyport/sandbox";
 import type { SandboxPolicy, WallPlan } from "@sallyport/sandbox";
 import {
@@ -64,8 +64,8 @@ const programFolders: string[] = [fileURLToPath(new URL("../..", import.meta.url
 
 /** Who decides: the rules, a decider of one's own, or a policy of one method. */
 export type ExecPolicy =
-  /** With `watch` the rules follow their files while the command runs. */
-  | { kind: "rules"; ruleSet: RuleSet; watch?: RuleWatch }
+  /** With `watch` the rules follow their files while the command runs. `uses` hears of each rule that has decided. */
+  | { kind: "rules"; ruleSet: RuleSet; watch?: RuleWatch; uses?: Pick<RuleUses, "count"> }
   | { kind: "own"; decider: Decider }
   | { kind: "policy"; policy: EscalationPolicy };
 
@@ -361,6 +361,7 @@ function createDoor(options: GuardedRunOptions, { ledger, journal, questions }: 
       entry = ledger.overrule(requestId, final) ?? entry;
     }
     options.onRecord?.(entry, final.rule ?? null);
+    if (final.decidedBy !== undefined && options.policy.kind === "rules") options.policy.uses?.count(final.decidedBy);
     answering?.answerer.verdict(requestId, final.verdict);
   };
   const handlers: Pick<BrokerHandlers, "onExec" | "onExecEnd"> = {

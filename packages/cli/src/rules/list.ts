@@ -1,8 +1,8 @@
 /** `sallyport rules list`: every rule and every kept approval, what it says and where it comes from. */
 import { readFileSync } from "node:fs";
 import { isExpired, patternText } from "@sallyport/exec-policy";
-import { readApprovals, readNote, readUses } from "@sallyport/rules-store";
-import type { ApprovalRecord, ApprovalUse, StoredRule } from "@sallyport/rules-store";
+import { approvalUses, readApprovals, readNote, readRuleUses, readUses } from "@sallyport/rules-store";
+import type { ApprovalRecord, StoredRule, Use } from "@sallyport/rules-store";
 import { locateHome } from "@sallyport/shell-escalation";
 import { displayText } from "../display-text.ts";
 import { lookOf, paint, write } from "../terminal.ts";
@@ -32,16 +32,16 @@ export async function runList(options: ListOptions): Promise<number> {
   const { rules, files } = await readRules(options.rules, { only: false });
   const home = locateHome(process.env["SALLYPORT_HOME"]);
   const approvals = readApprovals(home);
-  const uses = readUses(home);
+  const uses = readUses(approvalUses(home));
+  const useOf = readRuleUses(home);
   const additionOf = additionReader();
   if (options.json) {
     const listed = {
-      rules: rules.map((rule) => ({ ...rule, added: additionOf(rule) })),
+      rules: rules.map((rule) => ({ ...rule, added: additionOf(rule), ...countsOf(useOf(rule)) })),
       files: files.map(({ path, origin }) => ({ path, origin })),
       approvals: approvals.map((approval) => ({
         ...approval,
-        hits: uses.get(approval.id)?.hits ?? 0,
-        lastUsedAt: uses.get(approval.id)?.lastUsedAt ?? null,
+        ...countsOf(uses.get(approval.id) ?? null),
       })),
     };
     write(`${JSON.stringify(listed)}\n`, 1);
@@ -49,37 +49,49 @@ export async function runList(options: ListOptions): Promise<number> {
   }
   const look = lookOf(process.stdout, process.env);
   const lines = [
-    ...rules.map((rule) => ruleLine(rule, additionOf(rule), look)),
-    ...approvals.map((approval) => approvalLine(approval, uses.get(approval.id), look)),
+    ...rules.map((rule) => ruleLine(rule, { added: additionOf(rule), use: useOf(rule) }, look)),
+    ...approvals.map((approval) => approvalLine(approval, uses.get(approval.id) ?? null, look)),
   ];
   write(`${lines.length === 0 ? "No rules." : lines.join("\n")}\n`, 1);
   return 0;
 }
 
-function ruleLine(rule: StoredRule, added: Addition | null, look: Look): string {
+function countsOf(use: Use | null): { hits: number; lastUsedAt: string | null } {
+  return { hits: use?.hits ?? 0, lastUsedAt: use?.lastUsedAt ?? null };
+}
+
+interface Known {
+  added: Addition | null;
+  use: Use | null;
+}
+
+function ruleLine(rule: StoredRule, { added, use }: Known, look: Look): string {
   const decision = paint(rule.decision.padEnd(decisionWidth), decisionStyles[rule.decision], look);
   const notes = notesOf(rule).map((note) => `, ${displayText(note)}`);
   const by = added === null ? "" : `, added ${displayText(`${added.addedAt} by ${added.by}`)}`;
   const head = `${decision} ${displayText(patternText(rule))}${notes.join("")}`;
   const reason = rule.justification === undefined ? [] : [displayText(rule.justification.trim())];
-  return [`${head}  ${paint(`${sourceOf(rule)}${by}`, "dim", look)}`, ...reason].join(`\n${indent}`);
+  return [`${head}  ${paint(`${sourceOf(rule)}${by}; ${displayText(usedText(use))}`, "dim", look)}`, ...reason].join(
+    `\n${indent}`,
+  );
 }
 
-function approvalLine(approval: ApprovalRecord, use: ApprovalUse | undefined, look: Look): string {
+function approvalLine(approval: ApprovalRecord, use: Use | null, look: Look): string {
   const { id, addedAt, expires, origin } = approval;
   const thread = origin.threadId === undefined ? "" : `, thread ${origin.threadId}`;
   const isOver = expires !== null && Date.now() >= Date.parse(`${expires}T00:00:00Z`);
   const until = expires === null ? "" : `, ${isOver ? "EXPIRED" : "until"} ${expires}`;
   const source = `approval ${id}, ${addedAt.slice(0, 10) || "some day"} by ${origin.by || "somebody"}${thread}${until}`;
-  const used =
-    use === undefined
-      ? "not used yet"
-      : `used ${use.hits === 1 ? "once" : `${use.hits} times`}, last ${use.lastUsedAt}`;
   return [
     `${paint("approved".padEnd(decisionWidth), "green", look)} ${approvalText(approval)}`,
-    paint(`${displayText(source)}; ${displayText(used)}`, "dim", look),
+    paint(`${displayText(source)}; ${displayText(usedText(use))}`, "dim", look),
     ...(origin.for === "" ? [] : [displayText(`asked because: ${origin.for}`)]),
   ].join(`\n${indent}`);
+}
+
+function usedText(use: Use | null): string {
+  if (use === null) return "not used yet";
+  return `used ${use.hits === 1 ? "once" : `${use.hits} times`}, last ${use.lastUsedAt}`;
 }
 
 /** Reads the notes that `sallyport rules add` leaves above its rules. */

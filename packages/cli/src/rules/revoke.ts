@@ -1,5 +1,5 @@
 /** `sallyport rules revoke`: takes back what a person has said yes to for good. It counts at the next program of every session. */
-import { forgetUses, loadRules, readApprovals, revokeApprovals } from "@sallyport/rules-store";
+import { approvalUses, forgetUses, loadRules, readApprovals, revokeApprovals } from "@sallyport/rules-store";
 import type { ApprovalRecord } from "@sallyport/rules-store";
 import { checkHome, locateHome } from "@sallyport/shell-escalation";
 import { SallyportError } from "@sallyport/supervisor";
@@ -26,7 +26,7 @@ export function runRevoke({ words, all, json }: RevokeCommand): number {
   const revoked = meant.size === 0 ? [] : revokeApprovals(home, ({ id }) => meant.has(id));
   if (revoked.length > 0)
     forgetUses(
-      home,
+      approvalUses(home),
       revoked.map(({ id }) => id),
     );
   if (json) write(`${JSON.stringify({ revoked })}\n`, 1);

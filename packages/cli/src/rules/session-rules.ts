@@ -1,5 +1,5 @@
 /** The rules of a session that runs: read at its start, and followed while it runs. Whose rules these are is settled at the start. */
-import { watchRules } from "@sallyport/rules-store";
+import { openRuleUses, watchRules } from "@sallyport/rules-store";
 import type { LoadRulesOptions } from "@sallyport/rules-store";
 import type { GuardedRunOptions } from "@sallyport/shell-escalation";
 import { complain } from "../terminal.ts";
@@ -19,8 +19,9 @@ export async function openSessionRules(
   // Without discovery only what was named is read, and what nobody can leave out.
   const all = { ...options, ...(options.discover ? sources : machines), onWarning };
   const watch = cleanup.adopt(watchRules(all), (opened) => opened.close());
+  const uses = cleanup.adopt(openRuleUses(options.home), (counted) => counted.flush());
   return {
-    policy: { kind: "rules", ruleSet: watch.ruleSet, watch },
+    policy: { kind: "rules", ruleSet: watch.ruleSet, watch, uses },
     defaultDecision,
     onRulesWarning: onWarning,
   };

@@ -1,8 +1,8 @@
 /** The rules of a thread's commands: read with the first one and followed from then on. A change counts from the next program; files
  *  that break keep the last good set, and clients are told. */
 import { defaultDecisionOf } from "@sallyport/hooks";
-import { watchRules } from "@sallyport/rules-store";
-import type { RuleWatch } from "@sallyport/rules-store";
+import { openRuleUses, watchRules } from "@sallyport/rules-store";
+import type { RuleUses, RuleWatch } from "@sallyport/rules-store";
 import { checkHome } from "@sallyport/shell-escalation";
 import type { GuardedRunOptions } from "@sallyport/shell-escalation";
 import { ruleSources } from "../config/require-rules.ts";
@@ -13,10 +13,12 @@ export type RuleOptions = Pick<GuardedRunOptions, "policy" | "defaultDecision" |
 export class ThreadRules {
   readonly #home: string;
   readonly #onWarning: (message: string) => void;
+  readonly #uses: RuleUses;
   #watch: RuleWatch | null = null;
 
   constructor(home: string, onWarning: (message: string) => void) {
     this.#home = home;
+    this.#uses = openRuleUses(home);
     this.#onWarning = onWarning;
   }
 
@@ -31,7 +33,7 @@ export class ThreadRules {
       onWarning,
     }));
     return {
-      policy: { kind: "rules", ruleSet: watch.ruleSet, watch },
+      policy: { kind: "rules", ruleSet: watch.ruleSet, watch, uses: this.#uses },
       defaultDecision: defaultDecisionOf(layers),
       onRulesWarning: onWarning,
     };
@@ -39,5 +41,6 @@ export class ThreadRules {
 
   close(): void {
     this.#watch?.close();
+    this.#uses.flush();
   }
 }

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { createHookSession, defaultDecisionOf } from "@sallyport/hooks";
 import type { SandboxPolicy, Text } from "@sallyport/protocol";
-import { loadRules, openApprovals } from "@sallyport/rules-store";
+import { loadRules, openApprovals, openRuleUses } from "@sallyport/rules-store";
 import { checkHome, runGuarded } from "@sallyport/shell-escalation";
 import type { GuardedRunOptions, PtyOptions } from "@sallyport/shell-escalation";
 import { v7 as uuidv7 } from "uuid";
@@ -74,6 +74,7 @@ export async function runStandaloneCommand(options: StandaloneCommandOptions): P
   const setup = { home, env, modules: [], systemFolder: null };
   const config = loadSessionConfig(setup, { cwd, overrides: {}, bypassHookTrust: false });
   const ruleSet = loadRules({ home, files: [], discover: checkHome(home), ...ruleSources(config.layers) });
+  const uses = openRuleUses(home);
   const hooks = new CommandHooks(config, options, cwd);
   const streams = new CommandStreams(options);
   try {
@@ -83,7 +84,7 @@ export async function runStandaloneCommand(options: StandaloneCommandOptions): P
       cwd,
       env: changed(commandEnvironment(config.config, env), options.envChanges),
       home,
-      policy: { kind: "rules", ruleSet },
+      policy: { kind: "rules", ruleSet, uses },
       // A file of approvals that can't be used answers nothing, and what it would have answered is refused.
       approvals: openApprovals({ home, onWarning: () => {} }),
       defaultDecision: defaultDecisionOf(config.layers),
@@ -102,6 +103,7 @@ export async function runStandaloneCommand(options: StandaloneCommandOptions): P
     return { exitStatus: summary.exitStatus, failure: summary.failures[0] ?? null };
   } finally {
     streams.destroy();
+    uses.flush();
     await hooks.close();
   }
 }

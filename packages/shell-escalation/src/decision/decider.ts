@@ -257,7 +257,8 @@ class RuleDecider implements Decider {
     const restrictions = this.#restrictions(event, evidence);
     const strict = strictest(restrictions.map(({ rule }) => rule.decision));
     const decisive = strict === undefined ? undefined : deciding(strictestPrompts(restrictions), strict);
-    if (decisive !== undefined && strict === "forbidden") return deny(file, "rule", describeRule(decisive));
+    if (decisive !== undefined && strict === "forbidden")
+      return { ...deny(file, "rule", describeRule(decisive)), decidedBy: decisive.rule };
     const foreign = event.chain.find((part) => part.foreign);
     if (foreign !== undefined)
       return deny(file, "identity", `${displayPath(foreign.path)} is a program for another machine`);
@@ -301,13 +302,16 @@ class RuleDecider implements Decider {
       const kind = rule === null ? "hook" : "rule";
       const asking = rule ?? `${wish} (asked for by ${opinion?.by})`;
       const unasked = `${asking} wants a person to be asked, and nobody was asked`;
-      return this.#askFirst(event, { file, reason: wish, kind, evidence, unasked, answers }, (by) => {
+      const answered = this.#askFirst(event, { file, reason: wish, kind, evidence, unasked, answers }, (by) => {
         // Judged only now: what stood on the disk when the question was asked may have been changed since.
         const granted = this.#permissions(event, evidence, "prompts");
         const kept = granted.length === 0 || keepsInside(event, opinion);
         const decision = kept ? run(file, "approval", `${asking}${by}`) : this.#allow(event, evidence, granted, file);
         return prompt === null ? decision : { ...decision, rule: ruleOf(prompt, "prompt") };
       });
+      if (prompt === null) return answered;
+      const named = (decision: Decision): Decision => ({ ...decision, decidedBy: prompt.rule });
+      return answered instanceof Promise ? answered.then(named) : named(answered);
     }
     const permissions = this.#permissions(event, evidence);
     const [first] = permissions;
@@ -315,7 +319,11 @@ class RuleDecider implements Decider {
     const matched = ruleOf(first, "allow");
     const allowed = { ...this.#allow(event, evidence, permissions, file), rule: matched };
     if (opinion === null || allowed.verdict.kind !== "escalate" || !keepsInside(event, opinion)) return allowed;
-    return { ...run(file, "hook", `${opinion.reason}: kept inside by ${opinion.by}`), rule: matched };
+    return {
+      ...run(file, "hook", `${opinion.reason}: kept inside by ${opinion.by}`),
+      rule: matched,
+      decidedBy: first.rule,
+    };
   }
 
   #withoutRule(
@@ -490,7 +498,19 @@ class RuleDecider implements Decider {
 
   #allow(event: ExecEvent, evidence: Evidence, permissions: Match[], file: Text): Decision {
     const first = deciding(permissions, "allow");
-    const named = first === undefined ? "" : describeRule(first);
+    const decision = this.#allowBy(event, evidence, permissions, {
+      file,
+      named: first === undefined ? "" : describeRule(first),
+    });
+    return { ...(first === undefined ? {} : { decidedBy: first.rule }), ...decision };
+  }
+
+  #allowBy(
+    event: ExecEvent,
+    evidence: Evidence,
+    permissions: Match[],
+    { file, named }: { file: Text; named: string },
+  ): Decision {
     if (event.outside) {
       // Here the environment is the caller's own, and no wall stands around what it loads.
       const problem = this.#loaderProblem(event, evidence, file);
@@ -510,6 +530,7 @@ class RuleDecider implements Decider {
           reason: { kind: "rule", text: `${describeRule(match)} allows it${bounded}` },
           droppedEnv,
           file,
+          decidedBy: match.rule,
         };
       }
       kept ??= run(

@@ -1,7 +1,14 @@
 /** What decides on an exec, and what it answers. */
 import type { EscalationBounds } from "@sallyport/exec-policy";
 import type { Reason, Text } from "@sallyport/protocol";
-import type { ApprovalBook, ApprovalKeep, ApprovalProposal, RuleSet, RuleWatch } from "@sallyport/rules-store";
+import type {
+  ApprovalBook,
+  ApprovalKeep,
+  ApprovalProposal,
+  RuleSet,
+  RuleWatch,
+  StoredRule,
+} from "@sallyport/rules-store";
 import type { Bounds, Broker, ExecEvent, Verdict } from "@sallyport/supervisor";
 
 export interface Decision {
@@ -13,6 +20,8 @@ export interface Decision {
   file: Text;
   /** The strictest rule that matched; absent: none did, or one forbade it. */
   rule?: ExecRule;
+  /** The rule that it was decided by; absent: something else decided. */
+  decidedBy?: StoredRule;
 }
 
 export interface ExecRule {

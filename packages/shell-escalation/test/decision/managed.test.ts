@@ -159,6 +159,41 @@ describe("a managed rule", () => {
   });
 });
 
+test("a decision names the rule that it was taken by, whatever it was", async (context) => {
+  const { decide, keep } = makeDesk(context);
+  const no: Partial<DeciderOptions> = { ask: async () => ({ kind: "deny", reason: "no" }) };
+  const longer = 'prefix_rule(["tool", "a"], "forbidden")';
+  const byWhich = async (text: string, changes: Partial<DeciderOptions> = {}): Promise<string> => {
+    const { verdict, decidedBy } = await decide(rulesOf(["user", text]), changes);
+    return `${verdict.kind} by ${decidedBy === undefined ? "none" : `${decidedBy.decision} ${decidedBy.rest.length}`}`;
+  };
+  const asks = 'prefix_rule(["tool"], "prompt")';
+  const outcomes = [
+    await byWhich(`prefix_rule(["tool"], "forbidden")\n${longer}\nprefix_rule(["tool"])`),
+    await byWhich(`${asks}\nprefix_rule(["tool", "a"])`),
+    await byWhich(asks, no),
+    await byWhich(`prefix_rule(["tool"])\nprefix_rule(["tool", "a"])`),
+    await byWhich('prefix_rule(["tool"])', {
+      wall: { walled: false, writableRoots: [], translate: (name) => name, denyRead: [] },
+    }),
+    await byWhich('prefix_rule(["tool", "b"])'),
+    await byWhich("", { defaultDecision: "forbidden" }),
+  ];
+  keep.as = always;
+  outcomes.push(await byWhich(asks), await byWhich(asks, no));
+  assert.deepEqual(outcomes, [
+    "deny by forbidden 1",
+    "escalate by prompt 0",
+    "deny by prompt 0",
+    "escalate by allow 1",
+    "run by allow 0",
+    "run by none",
+    "deny by none",
+    "escalate by prompt 0",
+    "escalate by prompt 0",
+  ]);
+});
+
 describe("a list of places", () => {
   // Another name and another content than the tool on the PATH, so that only the list gives it away.
   const place = (bin: string): { path: string; call: Call } => {

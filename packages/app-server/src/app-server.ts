@@ -28,6 +28,8 @@ export interface AppServerOptions {
   version: string;
   /** How long a thread that nobody watches stays loaded. Default 60 s. */
   unloadAfterMs?: number;
+  /** How long a question waits for an answer. Default 300 s. */
+  answerWithinMs?: number;
   /** For people: one line on what a client cannot be told. */
   log(line: string): void;
 }
@@ -152,7 +154,7 @@ export class AppServer implements RequestHandler {
 
   async #makeCore(): Promise<Core> {
     const { openEphemeralThreadStore, openThreads, openThreadStore } = await import("@sallyport/core");
-    const { home, env, version } = this.#options;
+    const { home, env, version, answerWithinMs } = this.#options;
     try {
       const store = openThreadStore(home);
       const threads = openThreads({
@@ -162,6 +164,7 @@ export class AppServer implements RequestHandler {
         env,
         cliVersion: version,
         canAsk: true,
+        ...(answerWithinMs === undefined ? {} : { answerWithinMs }),
       });
       const unloadAfterMs = this.#options.unloadAfterMs ?? usualUnloadAfterMs;
       const log = (line: string): void => this.#options.log(line);

@@ -26,6 +26,7 @@ export type {
   Page,
   PageQuery,
   StoreChange,
+  StoredApproval,
   StoredEvent,
   StoredExecRun,
   StoredMessage,

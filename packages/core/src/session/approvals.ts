@@ -1,10 +1,12 @@
-/** Questions that a person answers: asked, remembered for the session, taken back. Fails closed because a command waits: no answer
- *  within the limit, and nobody there to ask, both refuse.
+/** Questions that a person answers: asked, stored as long as they wait, remembered for the session, taken back. Fails closed because a
+ *  command waits: no answer within the limit, and nobody there to ask, both refuse.
  *
  *      remembered? -> yes
  *      PermissionRequest hooks -> allow, deny
  *      policy "never", nobody there -> no
- *      clients -> accept | acceptForSession | acceptWithExecpolicyAmendment | decline | cancel */
+ *      clients -> accept | acceptForSession | acceptWithExecpolicyAmendment | decline | cancel
+ *
+ *  The end of the server is no answer: what is stored waits, and is asked again where the thread is resumed. */
 import { isDeepStrictEqual } from "node:util";
 import type {
   CommandApprovalDecision,
@@ -17,9 +19,13 @@ import type {
 } from "@sallyport/protocol";
 import type { ApprovalKeep, ApprovalProposal } from "@sallyport/rules-store";
 import { SallyportError } from "@sallyport/supervisor";
+import { v7 as uuidv7 } from "uuid";
+import type { JsonValue, StoreChange, StoredApproval } from "../store/index.ts";
+import { isSuspended } from "../turns/suspended.ts";
+import type { TurnProgress } from "../turns/turn-progress.ts";
 import type { ThreadLog } from "./thread-log.ts";
 
-const limitMs = 300_000;
+export const usualAnswerWithinMs = 300_000;
 
 export type ApprovalQuestion =
   | { method: "item/commandExecution/requestApproval"; params: CommandApprovalParams }
@@ -45,6 +51,23 @@ export interface ApprovalScope {
   proposals: readonly ApprovalProposal[];
 }
 
+/** A question with what it takes to ask it again after the end of this server. */
+export interface Asked {
+  question: ApprovalQuestion;
+  scope: ApprovalScope;
+  /** The id under which an earlier server has asked it; null: it is new. */
+  askedBefore: string | null;
+  turnId: string;
+  /** The item whose work begins with the answer; null: none, or one that runs. */
+  waitingItemId: string | null;
+  /** Of the program of a running command that it is about; null: it is about something that has not begun. */
+  programIdentity: string | null;
+  progress: TurnProgress;
+}
+
+/** The body of what is stored. */
+export type KeptQuestion = Pick<Asked, "question" | "scope" | "programIdentity" | "progress">;
+
 interface Pending {
   request: ApprovalRequest;
   settle(result: ApprovalResult): void;
@@ -57,13 +80,18 @@ export interface ApprovalsOptions {
   /** Unique in the whole process: clients of several threads share a connection. */
   nextRequestId(): RequestId;
   onFlags(flags: ThreadActiveFlag[]): ServerNotification;
+  answerWithinMs: number;
 }
 
 export class Approvals {
   readonly #options: ApprovalsOptions;
   readonly #pending = new Map<RequestId, Pending>();
   readonly #remembered = new Set<string>();
+  /** By the identity of a program: an answer that came when the program's command had been cut short. */
+  readonly #forRetries = new Map<string, ApprovalResult>();
   readonly #listeners = new Set<(request: ApprovalRequest) => void>();
+  /** Questions of which not everything has been stored and told. */
+  #unfinished = 0;
 
   constructor(options: ApprovalsOptions) {
     this.#options = options;
@@ -83,32 +111,49 @@ export class Approvals {
     return rememberAs !== null && this.#remembered.has(rememberAs);
   }
 
-  /** Aborting `signal` takes the question back. */
-  async ask(question: ApprovalQuestion, scope: ApprovalScope, signal: AbortSignal): Promise<ApprovalResult> {
+  /** Aborting `signal` takes the question back, unless it is suspended: then it stays stored, and this rejects. */
+  async ask(asked: Asked, signal: AbortSignal): Promise<ApprovalResult> {
     const { promise, resolve } = Promise.withResolvers<ApprovalResult>();
     const requestId = this.#options.nextRequestId();
-    const pending: Pending = { request: { ...question, requestId }, settle: resolve, scope };
+    const request = { ...askedNow(asked.question), requestId };
+    const settle = (result: ApprovalResult): void => {
+      // At once: a second answer finds nothing that waits.
+      this.#pending.delete(requestId);
+      resolve(result);
+    };
     const onAbort = (): void =>
-      resolve({ kind: "deny", reason: "the answer is not needed any more", decision: "withdrawn" });
+      settle({ kind: "deny", reason: "the answer is not needed any more", decision: "withdrawn" });
+    const limitMs = this.#options.answerWithinMs;
     const timer = setTimeout(() => {
-      resolve({ kind: "deny", reason: `no answer within ${limitMs / 1000} s`, decision: "timeout" });
+      settle({ kind: "deny", reason: `no answer within ${limitMs / 1000} s`, decision: "timeout" });
     }, limitMs);
+    this.#pending.set(requestId, { request, settle, scope: asked.scope });
+    this.#unfinished += 1;
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
-    this.#pending.set(requestId, pending);
+    const stored = storedQuestion(asked);
     try {
-      await this.#options.log.record([], [this.#options.onFlags(["waitingOnApproval"])]);
-      for (const listener of this.#listeners) listener(pending.request);
-      return await promise;
+      const flags = this.#options.onFlags(["waitingOnApproval"]);
+      await this.#options.log.record([{ kind: "putApproval", approval: stored }], [flags]);
+      if (this.#pending.has(requestId)) for (const listener of this.#listeners) listener(request);
+      const result = await promise;
+      const isWithdrawn = result.kind === "deny" && result.decision === "withdrawn";
+      if (isWithdrawn && isSuspended(signal)) throw signal.reason;
+      await this.#finish(requestId, stored, result);
+      return result;
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
       this.#pending.delete(requestId);
-      const { threadId } = this.#options;
-      const resolved: ServerNotification = { method: "serverRequest/resolved", params: { threadId, requestId } };
-      const flags = this.#pending.size === 0 ? [this.#options.onFlags([])] : [];
-      await this.#options.log.record([], [resolved, ...flags]);
     }
+  }
+
+  async #finish(requestId: RequestId, stored: StoredApproval, result: ApprovalResult): Promise<void> {
+    const { threadId, log } = this.#options;
+    this.#unfinished -= 1;
+    const resolved: ServerNotification = { method: "serverRequest/resolved", params: { threadId, requestId } };
+    const flags = this.#unfinished === 0 ? [this.#options.onFlags([])] : [];
+    await log.record([withAnswer(stored, result)], [resolved, ...flags]);
   }
 
   /** The first answer counts. Throws `APPROVAL_UNKNOWN` for a request that does not wait (any more). */
@@ -142,4 +187,45 @@ export class Approvals {
     const reason = `the approval request failed: ${why}`;
     this.#pending.get(requestId)?.settle({ kind: "deny", reason, decision: "decline" });
   }
+
+  /** A yes came too late for the program that waited: the next start of the same one gets it, once. What it holds for beyond that is
+   *  up to whoever takes it. */
+  keepForRetry(programIdentity: string, yes: ApprovalResult): void {
+    this.#forRetries.set(programIdentity, yes);
+  }
+
+  takeForRetry(programIdentity: string): ApprovalResult | null {
+    const kept = this.#forRetries.get(programIdentity) ?? null;
+    this.#forRetries.delete(programIdentity);
+    return kept;
+  }
+}
+
+/** The time that is left counts from now, also where the question is an old one. */
+function askedNow(question: ApprovalQuestion): ApprovalQuestion {
+  if (question.method === "mcpServer/elicitation/request") return question;
+  const startedAtMs = Date.now();
+  return question.method === "item/fileChange/requestApproval"
+    ? { ...question, params: { ...question.params, startedAtMs } }
+    : { ...question, params: { ...question.params, startedAtMs } };
+}
+
+function storedQuestion({ question, scope, programIdentity, progress, ...asked }: Asked): StoredApproval {
+  const kept: KeptQuestion = { question, scope, programIdentity, progress };
+  return {
+    id: asked.askedBefore ?? uuidv7(),
+    turnId: asked.turnId,
+    waitingItemId: asked.waitingItemId,
+    askedAtMs: Date.now(),
+    answer: null,
+    body: JSON.parse(JSON.stringify(kept)) as JsonValue,
+  };
+}
+
+/** What nobody has answered is not kept. */
+function withAnswer(stored: StoredApproval, result: ApprovalResult): StoreChange {
+  const isUnanswered = result.kind === "deny" && (result.decision === "timeout" || result.decision === "withdrawn");
+  if (isUnanswered) return { kind: "dropApproval", approvalId: stored.id };
+  const answer = JSON.parse(JSON.stringify({ ...result, answeredAtMs: Date.now() })) as JsonValue;
+  return { kind: "putApproval", approval: { ...stored, answer } };
 }

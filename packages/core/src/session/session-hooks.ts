@@ -168,6 +168,12 @@ export class SessionHooks {
     }
   }
 
+  /** A turn of an earlier server goes on: what has run in it belongs to it still. */
+  goOnWithTurn(turnId: string, runs: readonly HookRun[]): void {
+    this.beginTurn(turnId);
+    for (const run of runs) this.#runs.set(run.id, { turnId, run });
+  }
+
   get lastTurnId(): string | null {
     return this.#lastTurnId;
   }

@@ -23,9 +23,11 @@ import { CompactTurn } from "../turns/compact-turn.ts";
 import { History, toolMessage } from "../turns/history.ts";
 import { ItemIds } from "../turns/item-ids.ts";
 import { surroundingsText, systemMessage, userParts } from "../turns/prompt.ts";
+import { Suspended } from "../turns/suspended.ts";
 import { Interrupted } from "../turns/turn-context.ts";
 import type { TurnContext } from "../turns/turn-context.ts";
 import { TurnHooks } from "../turns/turn-hooks.ts";
+import type { TurnProgress } from "../turns/turn-progress.ts";
 import type { HookSurroundings } from "../turns/turn-hooks.ts";
 import { Turn } from "../turns/turn.ts";
 import type { TurnInput, TurnSession } from "../turns/turn.ts";
@@ -39,6 +41,8 @@ import { changeSettings, storedSettings } from "./session-settings.ts";
 import type { SessionSettings, SettingsOverrides } from "./session-settings.ts";
 import { stopLimit } from "./stop-limit.ts";
 import { ThreadRules } from "./thread-rules.ts";
+import { interruptWaitingTurn, readWaitingTurn } from "./waiting-turn.ts";
+import type { WaitingTurn } from "./waiting-turn.ts";
 import { ThreadLog } from "./thread-log.ts";
 import type { ThreadListener } from "./thread-log.ts";
 
@@ -55,8 +59,12 @@ export interface SessionOptions extends HookSetup {
   shell: string;
   mcpPool: McpPool;
   canAsk: boolean;
+  answerWithinMs: number;
   nextRequestId(): RequestId;
 }
+
+/** `suspend`: a question that waits goes on waiting in the store, and its turn with it. */
+export type SessionEnding = "interrupt" | "suspend";
 
 export interface StartTurnOptions extends SettingsOverrides {
   input: TurnInput["input"];
@@ -163,6 +171,7 @@ export class ThreadSession {
       log: this.#log,
       nextRequestId: () => options.nextRequestId(),
       onFlags: (activeFlags) => this.#changeStatus({ type: "active", activeFlags }),
+      answerWithinMs: options.answerWithinMs,
     });
   }
 
@@ -173,9 +182,42 @@ export class ThreadSession {
     const history = isNew ? History.empty() : await History.load(store, thread.id);
     const last = isNew ? null : await store.listTurns(thread.id, { limit: 1, itemsView: "notLoaded" });
     const session = new ThreadSession(options, history, last?.data[0]?.id ?? null);
-    if (last?.data[0] !== undefined) await session.#repairHistory(last.data[0].id);
-    setImmediate(() => session.#begin());
+    const waiting = isNew ? null : await readWaitingTurn(store, thread.id);
+    const goesOn = waiting === null ? null : await session.#takeUp(waiting);
+    if (goesOn === null && last?.data[0] !== undefined) await session.#repairHistory(last.data[0].id);
+    setImmediate(() => {
+      session.#begin();
+      goesOn?.();
+    });
     return session;
+  }
+
+  /** What lets a turn of an earlier server go on from its question; null: it can't, and is interrupted. */
+  async #takeUp(waiting: WaitingTurn): Promise<(() => void) | null> {
+    const { store, canAsk } = this.#options;
+    const model = canAsk ? this.#modelOrNull() : null;
+    const progress = waiting.questions[0]?.body.progress;
+    if (model === null || progress === undefined) {
+      await interruptWaitingTurn(store, this.id, waiting);
+      return null;
+    }
+    const { turn, questions } = waiting;
+    const { running, end } = newRunningTurn(turn.id, "work");
+    this.#turn = running;
+    this.#status = { type: "active", activeFlags: ["waitingOnApproval"] };
+    this.#itemIds.reserve(turn.items.map(({ id }) => id));
+    this.#hooks.goOnWithTurn(turn.id, turn.hookRuns);
+    const input = { input: [], clientUserMessageId: null, outputSchema: progress.outputSchema };
+    const resumed = this.#makeTurn(running, model, { input, progress, waiting: { turn, questions } });
+    return () => void this.#run(resumed).finally(end);
+  }
+
+  #modelOrNull(): Model | null {
+    try {
+      return this.#modelFor(this.#settings);
+    } catch {
+      return null; // whoever starts the next turn hears of that
+    }
   }
 
   get thread(): StoredThread {
@@ -271,7 +313,8 @@ export class ThreadSession {
     }
     const model = this.#modelFor(this.#settings);
     await this.#start("compact", this.#settings, (running) => {
-      const context = this.#contextOf(running, (run) => run);
+      const nothingYet = { outputSchema: null, rounds: 0, lastText: null, call: null };
+      const context = this.#contextOf(running, { limit: (run) => run, progress: nothingYet });
       return new CompactTurn(context, this.#turnSession(running, model));
     });
     // Hooks say again what the summary may have lost; what they add comes with the next prompt.
@@ -286,7 +329,10 @@ export class ThreadSession {
 
   async #startWork(settings: SessionSettings, input: TurnInput): Promise<WireTurn> {
     const model = this.#modelFor(settings);
-    return await this.#start("work", settings, (running) => this.#makeTurn(running, model, input));
+    const progress = { outputSchema: input.outputSchema, rounds: 0, lastText: null, call: null };
+    return await this.#start("work", settings, (running) =>
+      this.#makeTurn(running, model, { input, progress, waiting: null }),
+    );
   }
 
   /** Throws `TURN_ACTIVE`, `THREAD_CLOSED`. */
@@ -309,18 +355,7 @@ export class ThreadSession {
     settings: SessionSettings,
     make: (running: RunningTurn) => RunnableTurn,
   ): Promise<WireTurn> {
-    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const running: RunningTurn = {
-      id: uuidv7(),
-      kind,
-      abort: new AbortController(),
-      steered: [],
-      takesNoMore: kind === "compact",
-      userCommands: new Set(),
-      context: null,
-      isCompleting: false,
-      ended,
-    };
+    const { running, end } = newRunningTurn(uuidv7(), kind);
     this.#turn = running; // before the first await, so that a second call finds it
     this.#settings = settings;
     this.#hooks.beginTurn(running.id);
@@ -457,15 +492,16 @@ export class ThreadSession {
     }
   }
 
-  /** Interrupts a running turn, fires SessionEnd, and lets others write the thread. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /** Ends a running turn, fires SessionEnd, and lets others write the thread. */
+  close(ending: SessionEnding = "interrupt"): Promise<void> {
+    this.#closing ??= this.#close(ending);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(ending: SessionEnding): Promise<void> {
     try {
-      this.#turn?.abort.abort(new Interrupted());
+      const waits = ending === "suspend" && this.#approvals.waiting.length > 0;
+      this.#turn?.abort.abort(waits ? new Suspended() : new Interrupted());
       await this.idle();
       await this.#hooks.close();
       await this.#log.settled();
@@ -516,14 +552,20 @@ export class ThreadSession {
     for (const listener of this.#failureListeners) listener(error);
   }
 
-  #makeTurn(running: RunningTurn, model: Model, input: TurnInput): Turn {
-    const limit = stopLimit(this.#config.hooks.settings.maxStopBlocks, () => turn.stopBlocks);
-    const context = this.#contextOf(running, limit);
-    const turn = new Turn(context, this.#turnSession(running, model), input);
-    return turn;
+  #makeTurn(
+    running: RunningTurn,
+    model: Model,
+    { input, progress, waiting }: { input: TurnInput; progress: TurnProgress; waiting: WaitingTurn | null },
+  ): Turn {
+    const limit = stopLimit(this.#config.hooks.settings.maxStopBlocks, () => progress.rounds);
+    const context = this.#contextOf(running, { limit, progress });
+    return new Turn(context, this.#turnSession(running, model), input, waiting);
   }
 
-  #contextOf(running: RunningTurn, limit: Parameters<SessionHooks["turnObserver"]>[0]): TurnContext {
+  #contextOf(
+    running: RunningTurn,
+    { limit, progress }: { limit: Parameters<SessionHooks["turnObserver"]>[0]; progress: TurnProgress },
+  ): TurnContext {
     const { shell, home, canAsk } = this.#options;
     const hooks = new TurnHooks({
       session: this.#hooks.session,
@@ -545,6 +587,7 @@ export class ThreadSession {
       keptApprovals: this.#keptApprovals,
       canAsk,
       itemIds: this.#itemIds,
+      progress,
       mcp: this.#mcp,
       shell,
       env: this.#options.commandEnv(this.#config),
@@ -663,6 +706,22 @@ export class ThreadSession {
       data: { threadId: this.id },
     });
   }
+}
+
+function newRunningTurn(id: string, kind: RunningTurn["kind"]): { running: RunningTurn; end: () => void } {
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const running: RunningTurn = {
+    id,
+    kind,
+    abort: new AbortController(),
+    steered: [],
+    takesNoMore: kind === "compact",
+    userCommands: new Set(),
+    context: null,
+    isCompleting: false,
+    ended,
+  };
+  return { running, end };
 }
 
 function pendingOf({ settings }: StoredThread): JsonValue[] {

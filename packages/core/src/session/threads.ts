@@ -18,8 +18,10 @@ import { hookOutputFolder, loadSessionConfig } from "./session-hooks.ts";
 import type { HookSetup, SessionConfig } from "./session-hooks.ts";
 import { changeSettings, readSessionSettings, restoredOverrides, storedSettings } from "./session-settings.ts";
 import type { SessionSettings, SettingsOverrides } from "./session-settings.ts";
+import { usualAnswerWithinMs } from "./approvals.ts";
 import { ThreadSession } from "./thread-session.ts";
-import type { SessionSource } from "./thread-session.ts";
+import type { SessionEnding, SessionSource } from "./thread-session.ts";
+import { readWaitingTurn } from "./waiting-turn.ts";
 
 export interface ThreadsOptions {
   /** Sallyport's home, absolute. */
@@ -32,6 +34,8 @@ export interface ThreadsOptions {
   cliVersion: string;
   /** False where nobody answers: what would be asked is refused at once. */
   canAsk: boolean;
+  /** How long a question waits for an answer. Default 300 s. */
+  answerWithinMs?: number;
   modules?: readonly ModuleHook[];
   /** Of tests: in place of /etc/sallyport. */
   systemFolder?: string;
@@ -140,9 +144,12 @@ export class Threads {
     let parts: { settings: SessionSettings; config: SessionConfig };
     try {
       const restored = restoredOverrides(thread);
-      const cwd = options.cwd ?? restored.cwd;
+      // A turn that waits goes on as it was begun, as it would in a thread that is loaded.
+      const waits = this.#options.canAsk && (await readWaitingTurn(store, threadId)) !== null;
+      const chosen = waits ? {} : options;
+      const cwd = chosen.cwd ?? restored.cwd;
       const config = this.#usableConfig(cwd, options);
-      const settings = changeSettings(readSessionSettings(config.config, restored), config.config, { ...options, cwd });
+      const settings = changeSettings(readSessionSettings(config.config, restored), config.config, { ...chosen, cwd });
       parts = { settings, config };
     } catch (error) {
       await store.releaseThread(threadId);
@@ -242,18 +249,18 @@ export class Threads {
   }
 
   /** Ends a loaded thread: SessionEnd runs, and other processes may write it. Of an ephemeral one nothing is left. */
-  close(threadId: string): Promise<void> {
+  close(threadId: string, ending: SessionEnding = "interrupt"): Promise<void> {
     const loaded = this.#loaded.get(threadId);
     if (loaded === undefined) return this.#busy.get(threadId) ?? Promise.resolve();
     // At once: what comes while hooks still run finds no session that would refuse it.
     this.#loaded.delete(threadId);
-    const closing = this.#close(loaded.session);
+    const closing = this.#close(loaded.session, ending);
     this.#occupy(threadId, closing);
     return closing;
   }
 
-  async #close(session: ThreadSession): Promise<void> {
-    await session.close();
+  async #close(session: ThreadSession, ending: SessionEnding): Promise<void> {
+    await session.close(session.thread.ephemeral ? "interrupt" : ending);
     if (!session.thread.ephemeral) return;
     const store = this.#ephemeral();
     await store.acquireThread(session.id);
@@ -287,10 +294,10 @@ export class Threads {
     }
   }
 
-  /** Closes every thread. The store stays open. */
+  /** Closes every thread; a question that waits goes on waiting, for whoever resumes its thread. The store stays open. */
   async closeAll(): Promise<void> {
     const threadIds = new Set([...this.#loaded.keys(), ...this.#busy.keys()]);
-    const results = await Promise.allSettled([...threadIds].map((threadId) => this.close(threadId)));
+    const results = await Promise.allSettled([...threadIds].map((threadId) => this.close(threadId, "suspend")));
     await this.#mcpPool.settled();
     await this.#ephemeralStore?.close();
     const failed = results.find((result) => result.status === "rejected");
@@ -315,6 +322,7 @@ export class Threads {
         shell: this.#shell,
         mcpPool: this.#mcpPool,
         canAsk: this.#options.canAsk,
+        answerWithinMs: this.#options.answerWithinMs ?? usualAnswerWithinMs,
         nextRequestId: () => this.#nextRequestId(),
       });
       this.#loaded.set(session.id, { session, open });

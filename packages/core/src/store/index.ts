@@ -11,6 +11,7 @@ export type {
   Page,
   PageQuery,
   StoreChange,
+  StoredApproval,
   StoredEvent,
   StoredExecRun,
   StoredMessage,

@@ -95,6 +95,20 @@ export interface StoredExecRun {
   record: ExecRecord;
 }
 
+/** A question to people. While it waits its turn waits with it, also when its server has died: such a turn is not interrupted. */
+export interface StoredApproval {
+  /** UUIDv7. */
+  id: string;
+  turnId: string;
+  /** The item whose work begins with the answer, and that reads as in progress until then; null: none does. */
+  waitingItemId: string | null;
+  askedAtMs: number;
+  /** Null: it waits. */
+  answer: JsonValue | null;
+  /** What it takes to ask again and to go on. The store neither reads nor changes it. */
+  body: JsonValue;
+}
+
 /** An announced notification. `seq` grows within a thread and is not dense. */
 export interface StoredEvent {
   seq: number;
@@ -120,6 +134,10 @@ export type StoreChange =
   | { kind: "putHookRun"; turnId: string | null; run: HookRun }
   /** Of a turn 4000 are kept: the first 2000, and the newest. */
   | { kind: "putExecRun"; turnId: string; itemId: string; record: ExecRecord }
+  /** Answered ones are kept as long as events are. */
+  | { kind: "putApproval"; approval: StoredApproval }
+  /** Nobody is asked any more. Does nothing to one that was answered. */
+  | { kind: "dropApproval"; approvalId: string }
   | { kind: "appendMessages"; turnId: string; messages: readonly JsonValue[] }
   /** After a compaction: the model's input starts anew with these. Items and turns stay. */
   | { kind: "replaceMessages"; turnId: string; messages: readonly JsonValue[] }
@@ -206,10 +224,12 @@ export interface ThreadSnapshot {
 export interface ThreadStore {
   /** Stores a new thread, and holds it for writing. */
   createThread(thread: NewThread): Promise<StoredThread>;
-  /** Holds a thread for writing; a second call changes nothing. What a dead writer left open is stored as interrupted first.
+  /** Holds a thread for writing; a second call changes nothing. What a dead writer left open is stored as interrupted first, but for
+   *  turns with a question that waits.
    *  Throws `THREAD_HAS_WRITER` while another process, or another store of this one, holds it. */
   acquireThread(threadId: string): Promise<StoredThread>;
-  /** Lets others write. Turns that are still open are stored as interrupted. Does nothing for a thread that is not held. */
+  /** Lets others write. Turns that are still open are stored as interrupted, but for those with a question that waits. Does nothing
+   *  for a thread that is not held. */
   releaseThread(threadId: string): Promise<void>;
   /** Stores all of it or, when it throws, nothing. Throws `THREAD_NOT_HELD` for a thread that was not created or acquired here. */
   commit(threadId: string, commit: ThreadCommit): Promise<CommitResult>;
@@ -229,6 +249,8 @@ export interface ThreadStore {
   readMessages(threadId: string): Promise<StoredMessage[]>;
   /** Of one turn, for a copy of the thread; those that were replaced later are among them. Empty where there is no such turn. */
   readTurnMessages(threadId: string, turnId: string): Promise<TurnMessages>;
+  /** In the order in which they were asked. */
+  readApprovals(threadId: string): Promise<StoredApproval[]>;
   /** Events after `afterSeq`, oldest first, at most `limit`. */
   readEvents(threadId: string, query: { afterSeq: number; limit: number }): Promise<EventPage>;
   /** Thread, turns and the number of the newest event, read in one step: a client that gets these and then every later event

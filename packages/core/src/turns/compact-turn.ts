@@ -28,7 +28,7 @@ export class CompactTurn {
   constructor(context: TurnContext, session: TurnSession) {
     this.#context = context;
     this.#session = session;
-    this.#frame = new TurnFrame(context, session);
+    this.#frame = new TurnFrame(context, session, null);
   }
 
   beginning(): StoreChange {

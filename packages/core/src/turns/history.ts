@@ -62,17 +62,29 @@ export class History {
   }
 
   /** Calls whose output the model never got: it was interrupted, or its server died. Providers refuse a history with such calls. */
-  openCalls(): Pick<StepToolCall, "callId" | "name">[] {
-    const open = new Map<string, string>();
+  openCalls(): StepToolCall[] {
+    const open = new Map<string, StepToolCall>();
     for (const message of this.#messages) {
       if (typeof message.content === "string") continue;
       for (const part of message.content) {
-        if (part.type === "tool-call") open.set(part.toolCallId, part.toolName);
+        if (part.type === "tool-call") open.set(part.toolCallId, callOf(part));
         if (part.type === "tool-result") open.delete(part.toolCallId);
       }
     }
-    return [...open].map(([callId, name]) => ({ callId, name }));
+    return [...open.values()];
   }
+}
+
+function callOf({
+  toolCallId,
+  toolName,
+  input,
+}: {
+  toolCallId: string;
+  toolName: string;
+  input: unknown;
+}): StepToolCall {
+  return { callId: toolCallId, name: toolName, input: typeof input === "string" ? input : JSON.stringify(input) };
 }
 
 export function toolMessage(call: Pick<StepToolCall, "callId" | "name">, text: string): ModelMessage {

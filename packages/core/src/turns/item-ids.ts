@@ -7,6 +7,11 @@ const uniqueLooking = /^(?:call|toolu|msg|rs|fc)_[A-Za-z0-9_-]{12,128}$/;
 export class ItemIds {
   readonly #used = new Set<string>();
 
+  /** Items that are there already. */
+  reserve(ids: readonly string[]): void {
+    for (const id of ids) this.#used.add(id);
+  }
+
   /** The attack: a model that repeats the id of an earlier item would overwrite it in the store. */
   idFor(modelId: string): string {
     const id = uniqueLooking.test(modelId) && !this.#used.has(modelId) ? modelId : uuidv7();

@@ -4,6 +4,8 @@ import type { McpToolCallItem } from "@sallyport/protocol";
 import type { McpTool } from "../mcp/thread-servers.ts";
 import { keptResult, resultText } from "../mcp/tool-result.ts";
 import type { ApprovalResult } from "../session/approvals.ts";
+import { openItem } from "./asked-before.ts";
+import type { AskedBefore } from "./asked-before.ts";
 import { askPermission } from "./permission.ts";
 import type { ToolOutcome } from "./shell-call.ts";
 import type { TurnContext } from "./turn-context.ts";
@@ -19,12 +21,14 @@ export class McpCall {
   readonly #tool: McpTool;
   readonly #args: Record<string, unknown>;
   readonly #item: McpToolCallItem & { startedAtMs: number };
+  readonly #before: AskedBefore | null;
 
-  constructor(context: TurnContext, itemId: string, { tool, args }: McpCallRequest) {
+  constructor(context: TurnContext, itemId: string, { tool, args }: McpCallRequest, before: AskedBefore | null) {
     this.#context = context;
+    this.#before = before;
     this.#tool = tool;
     this.#args = args;
-    this.#item = {
+    const fresh: McpToolCallItem = {
       type: "mcpToolCall",
       id: itemId,
       server: tool.server,
@@ -38,8 +42,8 @@ export class McpCall {
       result: null,
       error: null,
       durationMs: null,
-      startedAtMs: Date.now(),
     };
+    this.#item = openItem(fresh, before);
   }
 
   /** A hook said no. */
@@ -126,6 +130,9 @@ export class McpCall {
       askedBy: "mcp",
       toolName: hookName,
       toolInput: this.#args,
+      waitingItemId: this.#item.id,
+      programIdentity: null,
+      askedBefore: this.#before?.approvalId ?? null,
     };
   }
 
@@ -134,8 +141,8 @@ export class McpCall {
     return { text: "aborted by user", ran: null };
   }
 
-  #start(): Promise<void> {
-    return recordStarted(this.#context, this.#item);
+  async #start(): Promise<void> {
+    if (this.#before === null) await recordStarted(this.#context, this.#item);
   }
 
   #complete(changes: Partial<McpToolCallItem>): Promise<void> {

@@ -1,6 +1,7 @@
 /** A call of apply_patch: one fileChange item. The patch is applied outside the sandbox, so where it may write is decided here. */
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import type { FileChangeItem, FileUpdateChange } from "@sallyport/protocol";
 import { surveyWritablePlaces } from "@sallyport/sandbox";
 import type { WritablePlaces } from "@sallyport/sandbox";
@@ -11,6 +12,8 @@ import { findPlacesElsewhere, planPatch } from "../tools/apply-patch/apply-patch
 import type { PlannedPatch } from "../tools/apply-patch/apply-patch.ts";
 import { PatchError, parsePatch } from "../tools/apply-patch/parse-patch.ts";
 import type { PatchAction } from "../tools/apply-patch/parse-patch.ts";
+import { openItem } from "./asked-before.ts";
+import type { AskedBefore } from "./asked-before.ts";
 import { askPermission } from "./permission.ts";
 import type { ToolOutcome } from "./shell-call.ts";
 import type { TurnContext } from "./turn-context.ts";
@@ -24,12 +27,20 @@ export class PatchCall {
   readonly #patch: string;
   readonly #diff: TurnDiff;
   readonly #item: FileChangeItem & { startedAtMs: number };
+  readonly #before: AskedBefore | null;
 
-  constructor(context: TurnContext, itemId: string, options: { patch: string; diff: TurnDiff }) {
+  constructor(
+    context: TurnContext,
+    itemId: string,
+    options: { patch: string; diff: TurnDiff },
+    before: AskedBefore | null,
+  ) {
     this.#context = context;
     this.#patch = options.patch;
     this.#diff = options.diff;
-    this.#item = { type: "fileChange", id: itemId, changes: [], status: "inProgress", startedAtMs: Date.now() };
+    this.#before = before;
+    const fresh: FileChangeItem = { type: "fileChange", id: itemId, changes: [], status: "inProgress" };
+    this.#item = openItem(fresh, before);
   }
 
   /** A hook said no. */
@@ -48,9 +59,13 @@ export class PatchCall {
       const places = this.#places([]);
       const elsewhere = approvalPolicy === "never" ? null : findPlacesElsewhere(actions, { cwd, places });
       planned = await planPatch(actions, { cwd, places: elsewhere === null ? places : this.#widerPlaces(elsewhere) });
+      const reasons = [mustAsk, elsewhere?.reason ?? null].filter((reason) => reason !== null);
+      // A yes would be to what was shown, and what would be done is something else by now.
+      const isAsShown = reasons.length > 0 && isDeepStrictEqual(this.#item.changes, planned.changes);
+      if (this.#before !== null && !isAsShown)
+        throw new PatchError("the files were changed while its question waited; make it anew");
       this.#item.changes = planned.changes;
       await this.#start();
-      const reasons = [mustAsk, elsewhere?.reason ?? null].filter((reason) => reason !== null);
       const refusal = reasons.length === 0 ? null : await this.#ask(reasons.join("; "), elsewhere?.folders ?? []);
       if (this.#context.signal.aborted) return await this.#interrupted();
       if (refusal !== null) {
@@ -118,6 +133,9 @@ export class PatchCall {
         askedBy: "action",
         toolName: "apply_patch",
         toolInput: { command: this.#patch, description: reason },
+        waitingItemId: this.#item.id,
+        programIdentity: null,
+        askedBefore: this.#before?.approvalId ?? null,
       },
       signal,
     );
@@ -140,8 +158,8 @@ export class PatchCall {
     return { text: `The patch was not applied: ${error.message}`, ran: null };
   }
 
-  #start(): Promise<void> {
-    return recordStarted(this.#context, { ...this.#item });
+  async #start(): Promise<void> {
+    if (this.#before === null) await recordStarted(this.#context, { ...this.#item });
   }
 
   #complete(changes: Partial<FileChangeItem>): Promise<void> {

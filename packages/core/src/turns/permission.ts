@@ -11,22 +11,30 @@ export interface PermissionQuestion {
   /** As PermissionRequest hooks see it. */
   toolName: string;
   toolInput: Record<string, unknown>;
+  /** The item whose work begins with the answer; null: none, or one that runs. */
+  waitingItemId: string | null;
+  /** Of the program of a running command that it is about; null: it is about something that has not begun. */
+  programIdentity: string | null;
+  /** The id under which an earlier server has asked it, after its hooks had nothing to say; null: it is new. */
+  askedBefore: string | null;
 }
 
 /** Aborting `signal` takes the question back. A `cancel` also interrupts the turn. */
 export async function askPermission(
   context: TurnContext,
-  { question, scope, askedBy, toolName, toolInput }: PermissionQuestion,
+  { askedBy, toolName, toolInput, ...asked }: PermissionQuestion,
   signal: AbortSignal,
 ): Promise<ApprovalResult> {
-  const { approvals, settings } = context;
+  const { approvals, settings, turnId, progress } = context;
+  const { scope, askedBefore } = asked;
   if (approvals.isRemembered(scope)) return { kind: "allow", by: "the user, for this session" };
   if (!mayAsk(settings.approvalPolicy, askedBy)) return refusal("the approval policy is never to ask");
-  const hooks = await context.hooks.fire("PermissionRequest", { tool_name: toolName, tool_input: toolInput }, signal);
-  if (hooks.decision?.behavior === "allow") return { kind: "allow", by: `a hook (run ${hooks.decision.runId})` };
-  if (hooks.decision?.behavior === "deny") return refusal(hooks.decision.message);
+  const input = { tool_name: toolName, tool_input: toolInput };
+  const hooks = askedBefore === null ? await context.hooks.fire("PermissionRequest", input, signal) : null;
+  if (hooks?.decision?.behavior === "allow") return { kind: "allow", by: `a hook (run ${hooks.decision.runId})` };
+  if (hooks?.decision?.behavior === "deny") return refusal(hooks.decision.message);
   if (!context.canAsk) return refusal("nobody is there to ask");
-  const result = await approvals.ask(question, scope, signal);
+  const result = await approvals.ask({ ...asked, turnId, progress }, signal);
   if (result.kind === "deny" && result.decision === "cancel") context.interrupt();
   return result;
 }

@@ -12,6 +12,8 @@ import { runShellCommand } from "../tools/shell-command.ts";
 import type { ShellCommandResult } from "../tools/shell-command.ts";
 import { defaultTimeoutMs } from "../tools/tool-definitions.ts";
 import { ExecHooks } from "./exec-hooks.ts";
+import { openItem } from "./asked-before.ts";
+import type { AskedBefore } from "./asked-before.ts";
 import { askPermission } from "./permission.ts";
 import { warnOnce } from "./thread-warnings.ts";
 import type { TurnContext } from "./turn-context.ts";
@@ -39,14 +41,16 @@ export class ShellCall {
   readonly #cwd: string;
   readonly #argv: string[];
   readonly #item: CommandExecutionItem & { startedAtMs: number };
+  readonly #before: AskedBefore | null;
   #refused = false;
 
-  constructor(context: TurnContext, itemId: string, request: ShellCallRequest) {
+  constructor(context: TurnContext, itemId: string, request: ShellCallRequest, before: AskedBefore | null) {
     this.#context = context;
     this.#request = request;
+    this.#before = before;
     this.#cwd = resolve(context.settings.cwd, request.workdir ?? ".");
     this.#argv = [context.shell, "-c", request.command];
-    this.#item = {
+    const fresh: CommandExecutionItem = {
       type: "commandExecution",
       id: itemId,
       command: displayCommand(this.#argv),
@@ -58,8 +62,8 @@ export class ShellCall {
       aggregatedOutput: null,
       exitCode: null,
       durationMs: null,
-      startedAtMs: Date.now(),
     };
+    this.#item = openItem(fresh, before);
   }
 
   /** A hook said no: the item shows what was wanted, and who refused it. */
@@ -144,6 +148,9 @@ export class ShellCall {
         askedBy: "action",
         toolName: "Bash",
         toolInput: { command, description: reason },
+        waitingItemId: this.#item.id,
+        programIdentity: null,
+        askedBefore: this.#before?.approvalId ?? null,
       },
       signal,
     );
@@ -152,12 +159,14 @@ export class ShellCall {
   /** A rule wants to know about one program of the command. */
   async #askAboutProgram(program: ExecQuestion, withdrawn: AbortSignal): Promise<ExecAnswer> {
     const command = displayCommand(program.argv.map(textToDisplay));
-    const { reason, proposals, answeredBy } = program;
+    const { reason, proposals, answeredBy, identity: programIdentity } = program;
     // Fails closed because a hook or a client that answers by itself is no person, and no client can say yet that it is not one.
     if (answeredBy === "person") {
       this.#refused = true;
       return { kind: "deny", reason: "a managed rule wants a person's own word, which no client can vouch for" };
     }
+    const given = this.#context.approvals.takeForRetry(programIdentity);
+    if (given?.kind === "allow") return given;
     const approvalId = `${this.#item.id}:${program.requestId}`;
     const cwd = textToDisplay(program.cwd);
     const result = await askPermission(
@@ -168,6 +177,9 @@ export class ShellCall {
         askedBy: "rule",
         toolName: "Bash",
         toolInput: { command, description: reason },
+        waitingItemId: null,
+        programIdentity,
+        askedBefore: null,
       },
       AbortSignal.any([withdrawn, this.#context.signal]),
     );
@@ -216,8 +228,8 @@ export class ShellCall {
     );
   }
 
-  #start(): Promise<void> {
-    return recordStarted(this.#context, this.#item);
+  async #start(): Promise<void> {
+    if (this.#before === null) await recordStarted(this.#context, this.#item);
   }
 
   #complete(changes: Partial<CommandExecutionItem>): Promise<void> {

@@ -11,8 +11,12 @@
  *  Context goes with the output, in the order in which the hooks are configured. */
 import type { HookContext, HookOutcomes } from "@sallyport/hooks";
 import type { StepToolCall } from "../models/step-answer.ts";
+import type { WaitingTurn } from "../session/waiting-turn.ts";
 import { readArguments, readToolRequest } from "../tools/tool-arguments.ts";
 import type { ToolRequest } from "../tools/tool-arguments.ts";
+import type { AskedBefore } from "./asked-before.ts";
+import { askForRetry } from "./cut-short-call.ts";
+import { recordCompleted } from "./item-record.ts";
 import { McpCall } from "./mcp-call.ts";
 import type { McpCallRequest } from "./mcp-call.ts";
 import { PatchCall } from "./patch-call.ts";
@@ -21,6 +25,7 @@ import { ShellCall } from "./shell-call.ts";
 import type { ToolOutcome } from "./shell-call.ts";
 import type { TurnContext } from "./turn-context.ts";
 import { TurnDiff } from "./turn-diff.ts";
+import type { CallProgress, KeptRequest } from "./turn-progress.ts";
 
 type AnyRequest = ToolRequest | ({ kind: "mcp" } & McpCallRequest);
 type UsableRequest = Exclude<AnyRequest, { kind: "unusable" }>;
@@ -55,8 +60,54 @@ export class ToolCalls {
     if (pre.deny !== null) return await this.#decline(request, itemId, pre);
     const rewritten = rewrite(request, pre.updatedInput);
     if (rewritten.kind === "unusable") return withContexts(rewritten.problem, pre.contexts);
-    const outcome = await this.#execute(rewritten, itemId, this.#mustAsk(rewritten, pre));
-    return await this.#afterwards({ ...shown, ...shownTool(rewritten) }, outcome, pre.contexts);
+    const { contexts } = pre;
+    const kept = keptRequest(rewritten, call.name);
+    const progress = { callId: call.callId, itemId, request: kept, mustAsk: this.#mustAsk(rewritten, pre), contexts };
+    return await this.#carryOut(rewritten, progress, null);
+  }
+
+  /** The same for the call whose question waited when its server ended. Hooks before it have spoken then. */
+  async goOn(progress: CallProgress, { turn, questions }: WaitingTurn): Promise<string> {
+    const item = turn.items.find(({ id }) => id === progress.itemId) ?? null;
+    const [question] = questions;
+    if (question === undefined || question.body.programIdentity !== null) {
+      const text = await askForRetry(this.#context, questions, item);
+      return withContexts(text, progress.contexts);
+    }
+    const request = await this.#readAgain(progress.request);
+    if (request.kind !== "unusable") return await this.#carryOut(request, progress, { approvalId: question.id, item });
+    if (item?.type === "mcpToolCall")
+      await recordCompleted(this.#context, { ...item, status: "failed", error: { message: request.problem } });
+    return withContexts(request.problem, progress.contexts);
+  }
+
+  /** A hook said that the session shall not go on: what waits is refused. */
+  async refuseWaiting(progress: CallProgress, { turn, questions }: WaitingTurn, hookRunId: string): Promise<void> {
+    const item = turn.items.find(({ id }) => id === progress.itemId) ?? null;
+    const declinedBy = { hookRunId };
+    const completesItem = questions.every(({ body }) => body.programIdentity === null);
+    if (!completesItem || item === null) return;
+    if (item.type === "commandExecution" || item.type === "fileChange")
+      await recordCompleted(this.#context, { ...item, status: "declined", declinedBy });
+    if (item.type === "mcpToolCall") await recordCompleted(this.#context, { ...item, status: "failed", declinedBy });
+  }
+
+  async #carryOut(request: UsableRequest, progress: CallProgress, before: AskedBefore | null): Promise<string> {
+    const { itemId, mustAsk, contexts } = progress;
+    this.#context.progress.call = progress;
+    const outcome = await this.#execute(request, itemId, { mustAsk, before });
+    this.#context.progress.call = null;
+    return await this.#afterwards({ ...shownTool(request), tool_use_id: itemId }, outcome, contexts);
+  }
+
+  /** Servers of MCP have to start before their tools are there. */
+  async #readAgain(request: KeptRequest): Promise<AnyRequest> {
+    if (request.kind !== "mcp") return request;
+    const { mcp, signal } = this.#context;
+    await mcp.offer(signal);
+    const tool = mcp.find(request.name);
+    if (tool !== null) return { kind: "mcp", tool, args: request.args };
+    return { kind: "unusable", problem: `The tool "${request.name}" is not there any more, so it was not called` };
   }
 
   /** Tools of MCP servers are found by what the model was offered last; names of ours never begin like theirs. */
@@ -79,21 +130,25 @@ export class ToolCalls {
   async #decline(request: UsableRequest, itemId: string, { deny, contexts }: PreToolUse): Promise<string> {
     const { reason = "", runId: hookRunId = "" } = deny ?? {};
     const what = request.kind === "shell" ? "Command" : request.kind === "applyPatch" ? "Patch" : "Tool call";
-    if (request.kind === "shell") await new ShellCall(this.#context, itemId, request).decline({ hookRunId });
-    if (request.kind === "applyPatch") await this.#patchCall(itemId, request.patch).decline({ hookRunId });
-    if (request.kind === "mcp") await new McpCall(this.#context, itemId, request).decline({ hookRunId }, reason);
+    if (request.kind === "shell") await new ShellCall(this.#context, itemId, request, null).decline({ hookRunId });
+    if (request.kind === "applyPatch") await this.#patchCall(itemId, request.patch, null).decline({ hookRunId });
+    if (request.kind === "mcp") await new McpCall(this.#context, itemId, request, null).decline({ hookRunId }, reason);
     const about = request.kind === "shell" ? `. ${what}: ${request.command}` : "";
     return withContexts(`${what} blocked by a hook: ${reason}${about}`, contexts);
   }
 
-  #patchCall(itemId: string, patch: string): PatchCall {
-    return new PatchCall(this.#context, itemId, { patch, diff: this.#diff });
+  #patchCall(itemId: string, patch: string, before: AskedBefore | null): PatchCall {
+    return new PatchCall(this.#context, itemId, { patch, diff: this.#diff }, before);
   }
 
-  async #execute(request: UsableRequest, itemId: string, mustAsk: string | null): Promise<ToolOutcome> {
-    if (request.kind === "shell") return new ShellCall(this.#context, itemId, request).run(mustAsk);
-    if (request.kind === "applyPatch") return this.#patchCall(itemId, request.patch).run(mustAsk);
-    if (request.kind === "mcp") return new McpCall(this.#context, itemId, request).run(mustAsk);
+  async #execute(
+    request: UsableRequest,
+    itemId: string,
+    { mustAsk, before }: { mustAsk: string | null; before: AskedBefore | null },
+  ): Promise<ToolOutcome> {
+    if (request.kind === "shell") return new ShellCall(this.#context, itemId, request, before).run(mustAsk);
+    if (request.kind === "applyPatch") return this.#patchCall(itemId, request.patch, before).run(mustAsk);
+    if (request.kind === "mcp") return new McpCall(this.#context, itemId, request, before).run(mustAsk);
     const { threadId, turnId, log } = this.#context;
     const { explanation, plan } = request;
     await log.record([], [{ method: "turn/plan/updated", params: { threadId, turnId, explanation, plan } }]);
@@ -139,6 +194,10 @@ function rewrite(request: UsableRequest, updated: unknown): AnyRequest {
   }
   if (request.kind === "applyPatch") return { kind: "applyPatch", patch: command };
   return readToolRequest("shell", JSON.stringify({ ...shellFields(request), command }));
+}
+
+function keptRequest(request: UsableRequest, name: string): KeptRequest {
+  return request.kind === "mcp" ? { kind: "mcp", name, args: request.args } : request;
 }
 
 function shellFields(request: UsableRequest & { kind: "shell" }): Record<string, unknown> {

@@ -9,6 +9,7 @@ import type { ThreadLog } from "../session/thread-log.ts";
 import type { History } from "./history.ts";
 import type { ItemIds } from "./item-ids.ts";
 import type { TurnHooks } from "./turn-hooks.ts";
+import type { TurnProgress } from "./turn-progress.ts";
 
 export interface TurnContext {
   threadId: string;
@@ -25,6 +26,8 @@ export interface TurnContext {
   /** False: nobody is there to ask, so what would be asked is refused. */
   canAsk: boolean;
   itemIds: ItemIds;
+  /** Kept with every question. */
+  progress: TurnProgress;
   mcp: ThreadServers;
   /** The program that runs command lines. */
   shell: string;

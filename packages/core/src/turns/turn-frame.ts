@@ -28,11 +28,14 @@ export interface Ending {
 export class TurnFrame {
   readonly #context: TurnContext;
   readonly #session: FrameSession;
-  readonly #startedAtMs: number = Date.now();
+  readonly #startedAtMs: number;
   /** A prompt that a hook refused. */
-  blockedInput: BlockedInput | null = null;
+  blockedInput: BlockedInput | null;
 
-  constructor(context: TurnContext, session: FrameSession) {
+  /** `begun`: the turn as an earlier server has stored it. */
+  constructor(context: TurnContext, session: FrameSession, begun: StoredTurn | null) {
+    this.#startedAtMs = begun?.startedAtMs ?? Date.now();
+    this.blockedInput = begun?.blockedInput ?? null;
     this.#context = context;
     this.#session = session;
   }

@@ -12,12 +12,19 @@
  *  An interrupt aborts one signal, which model, commands, hooks and questions share; each ends what it has begun, and then the turn
  *  is completed as interrupted. */
 import type { HookContext, HookRefusal } from "@sallyport/hooks";
-import type { HookInputs, ThreadTokenUsage, TokenUsageBreakdown, UserInput } from "@sallyport/protocol";
+import type {
+  AgentMessageItem,
+  HookInputs,
+  ThreadTokenUsage,
+  TokenUsageBreakdown,
+  UserInput,
+} from "@sallyport/protocol";
 import { v7 as uuidv7 } from "uuid";
 import type { Model, ModelMessage } from "../models/model.ts";
 import { ModelFailure } from "../models/model-failure.ts";
 import { runModelStep } from "../models/model-step.ts";
 import type { ModelStep } from "../models/step-answer.ts";
+import type { WaitingTurn } from "../session/waiting-turn.ts";
 import type { StoreChange } from "../store/index.ts";
 import { modelTools } from "../tools/tool-definitions.ts";
 import { AnswerItems } from "./answer-items.ts";
@@ -28,6 +35,7 @@ import { Interrupted } from "./turn-context.ts";
 import type { TurnContext } from "./turn-context.ts";
 import { TurnFrame } from "./turn-frame.ts";
 import type { Ending, FrameSession } from "./turn-frame.ts";
+import { isSuspended } from "./suspended.ts";
 import { callUserCommand } from "./user-command-call.ts";
 import type { UserCommand } from "./user-command-call.ts";
 
@@ -73,22 +81,18 @@ export class Turn {
   readonly #items: AnswerItems;
   readonly #tools: ToolCalls;
   readonly #frame: TurnFrame;
-  /** Rounds that hooks have asked for in a row. */
-  #rounds = 0;
-  #lastText: string | null = null;
+  readonly #waiting: WaitingTurn | null;
 
-  constructor(context: TurnContext, session: TurnSession, input: TurnInput) {
+  /** `waiting`: the turn was begun by a server that has ended, and goes on from its question. */
+  constructor(context: TurnContext, session: TurnSession, input: TurnInput, waiting: WaitingTurn | null) {
     this.#context = context;
     this.#session = session;
     this.#input = input;
     this.#items = new AnswerItems(context);
     this.#tools = new ToolCalls(context);
-    this.#frame = new TurnFrame(context, session);
-  }
-
-  /** How often Stop hooks have kept the turn going so far. */
-  get stopBlocks(): number {
-    return this.#rounds;
+    this.#waiting = waiting;
+    this.#frame = new TurnFrame(context, session, waiting?.turn ?? null);
+    if (waiting !== null) this.#items.lastMessage = lastMessageOf(waiting);
   }
 
   /** The change that stores the turn while it runs. */
@@ -96,19 +100,24 @@ export class Turn {
     return this.#frame.beginning();
   }
 
-  /** Resolves when the turn is completed. Rejects only when something could not be stored. */
+  /** Resolves when the turn is completed, or suspended. Rejects only when something could not be stored. */
   async run(): Promise<void> {
-    await this.#frame.begin();
+    if (this.#waiting === null) await this.#frame.begin();
     const ending = await this.#workToEnd();
+    if (ending === "suspended") {
+      await this.#session.userCommandsEnded();
+      return;
+    }
     await this.#keepSteered();
     await this.#frame.complete(ending, this.#items.lastMessage);
   }
 
-  async #workToEnd(): Promise<Ending> {
+  async #workToEnd(): Promise<Ending | "suspended"> {
     try {
       await this.#work();
       return { status: "completed", error: null };
     } catch (error) {
+      if (isSuspended(this.#context.signal)) return "suspended";
       if (this.#context.signal.aborted) return await this.#interrupted();
       await this.#answerOpenCalls("the tool failed, and the turn with it");
       if (error instanceof ModelFailure) return { status: "failed", error: error.turnError };
@@ -119,13 +128,8 @@ export class Turn {
   }
 
   async #work(): Promise<void> {
-    const { userCommand } = this.#input;
-    if (userCommand !== undefined && !(await this.#runUserCommand(userCommand))) return undefined;
-    const { stop } = await this.#abortable(this.#session.started());
-    if (stop !== null) return await this.#block(this.#input, stop.runId);
-    await this.#addPending();
-    const accepted = this.#input.input.length === 0 ? "accepted" : await this.#acceptPrompt(this.#input);
-    if (accepted === "blocked") return undefined;
+    const isUnderWay = this.#waiting === null ? await this.#begin() : await this.#goOnFrom(this.#waiting);
+    if (!isUnderWay) return undefined;
     for (;;) {
       await this.#acceptSteered();
       await this.#addPending();
@@ -134,6 +138,38 @@ export class Turn {
       for (const call of toolCalls) await this.#runTool(call);
       if (toolCalls.length === 0 && !(await this.#goesOn())) return undefined;
     }
+  }
+
+  /** Whether there is something for the model to answer. */
+  async #begin(): Promise<boolean> {
+    const { userCommand } = this.#input;
+    if (userCommand !== undefined && !(await this.#runUserCommand(userCommand))) return false;
+    const { stop } = await this.#abortable(this.#session.started());
+    if (stop !== null) {
+      await this.#block(this.#input, stop.runId);
+      return false;
+    }
+    await this.#addPending();
+    return this.#input.input.length === 0 || (await this.#acceptPrompt(this.#input)) === "accepted";
+  }
+
+  /** Asks again, and makes the calls of the model's answer that were not made. */
+  async #goOnFrom(waiting: WaitingTurn): Promise<boolean> {
+    const { history, progress } = this.#context;
+    const { call: current } = progress;
+    const calls = history.openCalls();
+    const [first, ...others] = calls;
+    if (first === undefined || current?.callId !== first.callId)
+      throw new Error(`No call "${current?.callId}" waits in the model's input, so the turn can't go on`);
+    const { stop } = await this.#abortable(this.#session.started());
+    if (stop !== null) {
+      await this.#tools.refuseWaiting(current, waiting, stop.runId);
+      await this.#answerOpenCalls(`not run: ${stop.reason ?? "a SessionStart hook stopped it"}`);
+      return false;
+    }
+    await this.#keepOutput(first, await this.#tools.goOn(current, waiting));
+    for (const call of others) await this.#runTool(call);
+    return true;
   }
 
   /** Whether there is something for the model to answer. */
@@ -271,7 +307,7 @@ export class Turn {
       return await runModelStep(this.#session.model, {
         prompt: history.messages,
         tools,
-        outputSchema: this.#input.outputSchema,
+        outputSchema: this.#context.progress.outputSchema,
         signal,
         onPart: (part) => this.#items.add(part),
         onRestart: () => this.#items.closePartial(),
@@ -288,8 +324,9 @@ export class Turn {
     const { history, log, threadId, turnId } = this.#context;
     const tokenUsage = this.#session.addUsage(usage);
     const texts = typeof message.content === "string" ? [] : message.content;
-    this.#lastText =
-      texts.findLast((part) => part.type === "text")?.text ?? (toolCalls.length > 0 ? this.#lastText : null);
+    const { progress } = this.#context;
+    progress.lastText =
+      texts.findLast((part) => part.type === "text")?.text ?? (toolCalls.length > 0 ? progress.lastText : null);
     const kept = message.content.length === 0 ? [] : [history.append(turnId, [message])];
     await log.record(
       [...kept, { kind: "updateThread", patch: { tokenUsage } }],
@@ -306,30 +343,40 @@ export class Turn {
   }
 
   async #runTool(call: ModelStep["toolCalls"][number]): Promise<void> {
+    this.#context.signal.throwIfAborted();
+    await this.#keepOutput(call, await this.#tools.run(call));
+  }
+
+  /** A question that nobody has to answer any more goes in the same step. */
+  async #keepOutput(call: ModelStep["toolCalls"][number], text: string): Promise<void> {
     const { history, log, turnId, signal } = this.#context;
+    // Who takes the turn up has this call to answer.
+    if (isSuspended(signal)) signal.throwIfAborted();
+    await log.record([history.append(turnId, [toolMessage(call, text)]), ...this.#questionsGone()]);
     signal.throwIfAborted();
-    const text = await this.#tools.run(call);
-    await log.record([history.append(turnId, [toolMessage(call, text)])]);
-    signal.throwIfAborted();
+  }
+
+  #questionsGone(): StoreChange[] {
+    return (this.#waiting?.questions ?? []).map(({ id }) => ({ kind: "dropApproval", approvalId: id }));
   }
 
   /** Whether there is one more round, and why. */
   async #goesOn(): Promise<boolean> {
-    const { hooks, signal, history, log, turnId } = this.#context;
+    const { hooks, signal, history, log, turnId, progress } = this.#context;
     const stop = await hooks.fire(
       "Stop",
-      { stop_hook_active: this.#rounds > 0, last_assistant_message: this.#lastText },
+      { stop_hook_active: progress.rounds > 0, last_assistant_message: progress.lastText },
       signal,
     );
     signal.throwIfAborted();
-    if (stop.continuation.length > 0 && this.#rounds < this.#session.maxStopBlocks) {
-      this.#rounds += 1;
+    if (stop.continuation.length > 0 && progress.rounds < this.#session.maxStopBlocks) {
+      progress.rounds += 1;
       await log.record([history.append(turnId, [continuationMessage(stop.continuation)])]);
       return true;
     }
     // What an async hook found out meanwhile is worth one more round, but not endlessly many.
-    if (this.#rounds < this.#session.maxStopBlocks && (await this.#addAsyncContexts())) {
-      this.#rounds += 1;
+    if (progress.rounds < this.#session.maxStopBlocks && (await this.#addAsyncContexts())) {
+      progress.rounds += 1;
       return true;
     }
     return await this.#acceptLastSteered();
@@ -345,7 +392,7 @@ export class Turn {
   async #answerOpenCalls(text: string): Promise<void> {
     const { history, log, turnId } = this.#context;
     const messages = history.openCalls().map((call) => toolMessage(call, text));
-    if (messages.length > 0) await log.record([history.append(turnId, messages)]);
+    if (messages.length > 0) await log.record([history.append(turnId, messages), ...this.#questionsGone()]);
   }
 
   async #abortable<T>(pending: Promise<T>): Promise<T> {
@@ -361,6 +408,10 @@ export class Turn {
       aborted.promise.catch(() => {}); // lost the race
     }
   }
+}
+
+function lastMessageOf({ turn }: WaitingTurn): AgentMessageItem | null {
+  return turn.items.findLast((item) => item.type === "agentMessage") ?? null;
 }
 
 function hookUsage(usage: TokenUsageBreakdown): NonNullable<HookInputs["PostModelRequest"]["token_usage"]> {

@@ -8,7 +8,7 @@ import type {
   UserMessageItem,
 } from "@sallyport/protocol";
 import { v7 as uuidv7 } from "uuid";
-import type { NewThread, StoredTurn, ThreadStore } from "../../src/store/thread-store.ts";
+import type { NewThread, StoredApproval, StoredTurn, ThreadStore } from "../../src/store/thread-store.ts";
 
 export const startMs = 1_795_376_311_840;
 
@@ -139,6 +139,10 @@ export function execRecord(fields: Partial<ExecRecord> = {}): ExecRecord {
     outside: false,
     ...fields,
   };
+}
+
+export function approval(turnId: string, fields: Partial<StoredApproval> = {}): StoredApproval {
+  return { id: uuidv7(), turnId, waitingItemId: null, askedAtMs: startMs, answer: null, body: { any: [1] }, ...fields };
 }
 
 export function messageDelta(threadId: string, turnId: string, itemId: string, delta: string): ServerNotification {

@@ -143,7 +143,7 @@ describe("migrate()", () => {
     await store.close();
     const path = join(home, "sallyport.db");
     const older = new DatabaseSync(path);
-    older.exec(`DROP INDEX messages_replaced; ALTER TABLE messages DROP COLUMN replaced_by;
+    older.exec(`DROP TABLE approvals; DROP INDEX messages_replaced; ALTER TABLE messages DROP COLUMN replaced_by;
       ALTER TABLE turns DROP COLUMN exec_runs; PRAGMA user_version = 1`);
     older.close();
     const newer = openThreadStore(home);

@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { openThreadStore } from "../../src/store/sqlite/sqlite-thread-store.ts";
 import type { ThreadStore } from "../../src/store/thread-store.ts";
-import { command, execRecord, hookRun, newTurn, threadWithTurns, warning } from "./samples.ts";
+import { approval, command, execRecord, hookRun, newTurn, threadWithTurns, warning } from "./samples.ts";
 
 test("every statement finds its rows through an index, in their order", async (context) => {
   const prepare = context.mock.method(DatabaseSync.prototype, "prepare");
@@ -46,6 +46,8 @@ async function useAll(store: ThreadStore): Promise<void> {
       { kind: "putTurn", turn },
       { kind: "putItem", turnId: turn.id, item: command() },
       { kind: "putExecRun", turnId: turn.id, itemId: "call_1", record: execRecord() },
+      { kind: "putApproval", approval: approval(turn.id) },
+      { kind: "dropApproval", approvalId: "none" },
       { kind: "appendMessages", turnId, messages: [{ role: "user" }] },
       { kind: "replaceMessages", turnId, messages: [{ role: "user" }] },
     ],
@@ -66,6 +68,7 @@ async function useAll(store: ThreadStore): Promise<void> {
   }
   await store.readTurn(id, turnId, "full");
   await store.readMessages(id);
+  await store.readApprovals(id);
   await store.readTurnMessages(id, turnId);
   await store.readEvents(id, { afterSeq: 0, limit: 3 });
   await store.commit(id, { changes: [{ kind: "revert", beforeTurnId: turn.id }] });

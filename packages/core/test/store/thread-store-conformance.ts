@@ -6,6 +6,7 @@ import { v7 as uuidv7 } from "uuid";
 import type { ItemRecord, Page, StoreChange, ThreadStore } from "../../src/store/thread-store.ts";
 import {
   agentMessage,
+  approval,
   command,
   completed,
   completedRun,
@@ -737,6 +738,63 @@ export function runThreadStoreConformance(name: string, makePlace: () => StorePl
         });
         const found = await open().readTurn(id, turn.id, "full");
         assert.deepEqual(found, { ...turn, items: [command()], itemsView: "full", hookRuns: [run] });
+      });
+
+      test("a turn with a question that waits is not interrupted, nor the item that the question is about", async () => {
+        const { id } = await store.createThread(newThread());
+        const [turn, asked, beside, run] = [newTurn(), command(), command({ id: "call_2" }), hookRun()];
+        const question = approval(turn.id, { waitingItemId: asked.id });
+        await store.commit(id, {
+          changes: [
+            { kind: "putTurn", turn },
+            { kind: "putItem", turnId: turn.id, item: asked },
+            { kind: "putItem", turnId: turn.id, item: beside },
+            { kind: "putHookRun", turnId: turn.id, run },
+            { kind: "putApproval", approval: question },
+          ],
+        });
+        await store.releaseThread(id);
+        await store.acquireThread(id);
+        const found = await store.readTurn(id, turn.id, "full");
+        const statuses = found?.items.map((item) => (item.type === "commandExecution" ? item.status : item.type));
+        assert.deepEqual(
+          [found?.status, statuses, found?.hookRuns.map(({ status }) => status)],
+          ["inProgress", ["inProgress", "failed"], ["stopped"]],
+        );
+        assert.deepEqual(await store.readApprovals(id), [question]);
+        // The control: with the answer nothing waits any more.
+        const answered = { ...question, answer: { kind: "allow" } };
+        await store.commit(id, { changes: [{ kind: "putApproval", approval: answered }] });
+        await store.releaseThread(id);
+        const ended = await store.readTurn(id, turn.id, "full");
+        assert.equal(ended?.status, "interrupted");
+        assert.deepEqual(await store.readApprovals(id), [answered]);
+      });
+
+      test("a question is gone when it is dropped, and with its turn; an answered one is kept for ten turns", async () => {
+        const { id } = await store.createThread(newThread());
+        const turns = Array.from({ length: 11 }, () => newTurn());
+        const [oldest = "", newest = ""] = [turns[0]?.id, turns[10]?.id];
+        const questions = [approval(oldest, { answer: "yes" }), approval(oldest), approval(newest), approval(newest)];
+        await store.commit(id, {
+          changes: turns
+            .slice(0, 1)
+            .flatMap((turn) => [
+              { kind: "putTurn", turn } as const,
+              ...questions.slice(0, 2).map((one) => ({ kind: "putApproval", approval: one }) as const),
+            ]),
+        });
+        assert.deepEqual(await store.readApprovals(id), questions.slice(0, 2));
+        await store.commit(id, {
+          changes: [
+            ...turns.slice(1).map((turn) => ({ kind: "putTurn", turn }) as const),
+            ...questions.slice(2).map((one) => ({ kind: "putApproval", approval: one }) as const),
+            { kind: "dropApproval", approvalId: questions[2]?.id ?? "" },
+          ],
+        });
+        assert.deepEqual(await store.readApprovals(id), [questions[1], questions[3]]);
+        await store.commit(id, { changes: [{ kind: "revert", beforeTurnId: newest }] });
+        assert.deepEqual(await store.readApprovals(id), [questions[1]]);
       });
 
       test("releaseThread() stores what is still open as interrupted", async () => {

@@ -8,7 +8,7 @@ import { Approvals } from "../../src/session/approvals.ts";
 import type { ApprovalDecision, ApprovalRequest } from "../../src/session/approvals.ts";
 import { ThreadLog } from "../../src/session/thread-log.ts";
 import type { ThreadSession } from "../../src/session/thread-session.ts";
-import { makeStage, moduleHook, startThread } from "../support/stage.ts";
+import { makeStage, moduleHook, runTurn, startThread } from "../support/stage.ts";
 import type { Heard, Stage } from "../support/stage.ts";
 
 const input = [{ type: "text" as const, text: "go", text_elements: [] }];
@@ -257,7 +257,8 @@ test("a granular policy says for rules and for whole actions whether they are as
 
 test("a yes is kept for what was proposed, and for nothing that a client makes up", async () => {
   const stage = makeStage();
-  const { session } = await startThread(stage, { model: stage.script([{ text: "ok" }]) });
+  const { session, heard } = await startThread(stage, { model: stage.script([{ text: "ok" }]) });
+  const { id: turnId } = await runTurn({ session, heard }, "go");
   const proposals = ["/a", null].map((cwd) => ({
     pattern: ["git", "push"],
     exact: true,
@@ -273,14 +274,22 @@ test("a yes is kept for what was proposed, and for nothing that a client makes u
       method: "thread/status/changed",
       params: { threadId: session.id, status: { type: "active", activeFlags } },
     }),
+    answerWithinMs: 30_000,
   });
   const ask = async (decision: ApprovalDecision): Promise<unknown> => {
     const params = { threadId: session.id, turnId: "", itemId: "", startedAtMs: 0, reason: null, grantRoot: null };
     const unsubscribe = approvals.subscribe(({ requestId }) => approvals.answer(requestId, decision));
     try {
       return await approvals.ask(
-        { method: "item/fileChange/requestApproval", params },
-        { rememberAs: JSON.stringify(decision), proposals },
+        {
+          question: { method: "item/fileChange/requestApproval", params },
+          scope: { rememberAs: JSON.stringify(decision), proposals },
+          askedBefore: null,
+          turnId,
+          waitingItemId: null,
+          programIdentity: null,
+          progress: { outputSchema: null, rounds: 0, lastText: null, call: null },
+        },
         new AbortController().signal,
       );
     } finally {

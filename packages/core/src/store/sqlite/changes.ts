@@ -3,7 +3,7 @@ import type { HookRun } from "@sallyport/hooks";
 import type { ExecRecord, ServerNotification, ThreadItem } from "@sallyport/protocol";
 import { SallyportError } from "@sallyport/supervisor";
 import { deltaItemId, isOpen } from "../deltas.ts";
-import type { JsonValue, StoreChange, StoredThread, StoredTurn } from "../thread-store.ts";
+import type { JsonValue, StoreChange, StoredApproval, StoredThread, StoredTurn } from "../thread-store.ts";
 import type { Database } from "./database.ts";
 import { updateThread } from "./thread-row.ts";
 import type { TranscriptLine } from "./transcript.ts";
@@ -39,6 +39,16 @@ export function applyChange(target: CommitTarget, change: StoreChange): Transcri
       break;
     case "putExecRun":
       putExecRun(target, turnKeyOf(target, change.turnId), change.itemId, change.record);
+      break;
+    case "putApproval":
+      putApproval(target, turnKeyOf(target, change.approval.turnId), change.approval);
+      break;
+    case "dropApproval":
+      target.database.run(
+        "DELETE FROM approvals WHERE thread_key = ? AND id = ? AND is_waiting = 1",
+        target.key,
+        change.approvalId,
+      );
       break;
     case "appendMessages":
       appendMessages(target, change.turnId, change.messages);
@@ -121,12 +131,13 @@ function revert(target: CommitTarget, turnKey: number): void {
 
 function pruneEvents({ database, key }: CommitTarget): void {
   const oldest = database.get(
-    "SELECT first_seq FROM turns WHERE thread_key = ? ORDER BY key DESC LIMIT 1 OFFSET ?",
+    "SELECT key, first_seq FROM turns WHERE thread_key = ? ORDER BY key DESC LIMIT 1 OFFSET ?",
     key,
     turnsWithEvents - 1,
   );
   if (oldest === undefined) return;
   database.run("DELETE FROM events WHERE thread_key = ? AND seq <= ?", key, oldest.first_seq);
+  database.run("DELETE FROM approvals WHERE thread_key = ? AND is_waiting = 0 AND turn_key < ?", key, oldest.key);
   database.run("UPDATE threads SET pruned_seq = ? WHERE key = ?", oldest.first_seq, key);
 }
 
@@ -193,6 +204,20 @@ function putExecRun({ database, key }: CommitTarget, turnKey: number, itemId: st
     "DELETE FROM exec_runs WHERE key = (SELECT key FROM exec_runs WHERE turn_key = ? ORDER BY key LIMIT 1 OFFSET ?)",
     turnKey,
     mostExecRuns / 2,
+  );
+}
+
+function putApproval({ database, key }: CommitTarget, turnKey: number, approval: StoredApproval): void {
+  const { id, waitingItemId, answer } = approval;
+  database.run(
+    `INSERT INTO approvals (thread_key, turn_key, id, waiting_item, is_waiting, body) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (thread_key, id) DO UPDATE SET is_waiting = excluded.is_waiting, body = excluded.body`,
+    key,
+    turnKey,
+    id,
+    waitingItemId,
+    answer === null ? 1 : 0,
+    JSON.stringify(approval),
   );
 }
 

@@ -34,6 +34,7 @@ export interface Row {
   turn_key: number;
   updated_at_ms: number;
   user_version: number;
+  waiting_item: string | null;
   writer: string | null;
 }
 

@@ -118,7 +118,25 @@ ALTER TABLE messages ADD COLUMN replaced_by INTEGER;
 CREATE INDEX messages_replaced ON messages (thread_key, replaced_by) WHERE replaced_by IS NOT NULL;
 `;
 
-export const migrations: readonly string[] = [initial, replacedMessagesAndCounts];
+/** `approvals.waiting_item` is the id of an item; `is_waiting` finds, through an index of nothing else, the turns that a dead server
+ *  left and that are not interrupted. */
+const approvals = `
+CREATE TABLE approvals (
+  key INTEGER PRIMARY KEY,
+  thread_key INTEGER NOT NULL REFERENCES threads (key) ON DELETE CASCADE,
+  turn_key INTEGER NOT NULL REFERENCES turns (key) ON DELETE CASCADE,
+  id TEXT NOT NULL,
+  waiting_item TEXT,
+  is_waiting INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  UNIQUE (thread_key, id)
+) STRICT;
+CREATE INDEX approvals_in_order ON approvals (thread_key, key);
+CREATE INDEX approvals_of_turn ON approvals (turn_key);
+CREATE INDEX approvals_waiting ON approvals (thread_key, turn_key) WHERE is_waiting = 1;
+`;
+
+export const migrations: readonly string[] = [initial, replacedMessagesAndCounts, approvals];
 
 /** Brings the database to the newest schema, in one transaction. Throws `STORE_TOO_NEW` for one that a later version has made, which
  *  may mean what we do not understand. */

@@ -11,6 +11,7 @@ import type {
   JsonValue,
   Page,
   PageQuery,
+  StoredApproval,
   StoredExecRun,
   StoredMessage,
   StoredTurn,
@@ -130,7 +131,7 @@ function turnRecordOf(target: ReadTarget, { key, body }: Row, itemsView: TurnIte
     .all("SELECT body FROM hook_runs WHERE turn_key = ? ORDER BY started_at_ms, key", key)
     .map((row) => JSON.parse(row.body) as HookRun); // written by putHookRun()
   return {
-    ...(diedAtMs === null ? turn : interruptedTurn(turn, diedAtMs)),
+    ...(diedAtMs === null || isWaiting(target, key) ? turn : interruptedTurn(turn, diedAtMs)),
     items: itemRowsOf(database, key, itemsView).map((row) => itemOf(target, row)),
     itemsView,
     hookRuns: diedAtMs === null ? runs : runs.map((run) => interruptedHookRun(run, diedAtMs)),
@@ -153,7 +154,24 @@ function itemOf({ database, row, diedAtMs }: ReadTarget, { id, is_open, body }: 
   const item = JSON.parse(body) as ThreadItem; // written by putItem()
   if (is_open === 0) return item;
   const current = withDeltas(item, deltasOf(database, row.key, id));
-  return diedAtMs === null ? current : interruptedItem(current, diedAtMs);
+  if (diedAtMs === null || waitingItems({ database, row, diedAtMs }).includes(id)) return current;
+  return interruptedItem(current, diedAtMs);
+}
+
+function isWaiting({ database, row }: ReadTarget, turnKey: number): boolean {
+  const sql = "SELECT key FROM approvals WHERE thread_key = ? AND turn_key = ? AND is_waiting = 1 LIMIT 1";
+  return database.get(sql, row.key, turnKey) !== undefined;
+}
+
+function waitingItems({ database, row }: ReadTarget): unknown[] {
+  const sql = "SELECT waiting_item FROM approvals WHERE thread_key = ? AND is_waiting = 1";
+  return database.all(sql, row.key).map(({ waiting_item }) => waiting_item);
+}
+
+export function readApprovals({ database, row }: ReadTarget): StoredApproval[] {
+  return database
+    .all("SELECT body FROM approvals WHERE thread_key = ? ORDER BY key", row.key)
+    .map(({ body }) => JSON.parse(body) as StoredApproval); // written by putApproval()
 }
 
 export function deltasOf(database: Database, threadKey: number, itemId: string): ServerNotification[] {

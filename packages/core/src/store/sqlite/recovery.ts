@@ -1,4 +1,5 @@
-/** Stores as interrupted what a writer left open: one that was killed, or one that let go in the middle of a turn. */
+/** Stores as interrupted what a writer left open: one that was killed, or one that let go in the middle of a turn. A turn with a question
+ *  that waits for people goes on waiting, with the item that the question is about; hooks that ran in it do not run any more. */
 import type { HookRun } from "@sallyport/hooks";
 import type { ThreadItem } from "@sallyport/protocol";
 import { withDeltas } from "../deltas.ts";
@@ -18,7 +19,10 @@ function closeItems(target: CommitTarget, atMs: number): TranscriptLine[] {
   const { database, key } = target;
   const rows = database.all(
     `SELECT items.turn_key AS turn_key, turns.id AS turn_id, items.body AS body
-     FROM items JOIN turns ON turns.key = items.turn_key WHERE items.thread_key = ? AND items.is_open = 1 ORDER BY items.key`,
+     FROM items JOIN turns ON turns.key = items.turn_key WHERE items.thread_key = ? AND items.is_open = 1
+     AND NOT EXISTS (SELECT 1 FROM approvals WHERE approvals.thread_key = items.thread_key AND is_waiting = 1
+       AND approvals.turn_key = items.turn_key AND waiting_item = items.id)
+     ORDER BY items.key`,
     key,
   );
   return rows.flatMap(({ turn_key, turn_id, body }) => {
@@ -41,7 +45,10 @@ function closeHookRuns(target: CommitTarget, atMs: number): TranscriptLine[] {
 
 function closeTurns(target: CommitTarget, atMs: number): TranscriptLine[] {
   const rows = target.database.all(
-    "SELECT body FROM turns WHERE thread_key = ? AND status = 'inProgress' ORDER BY key",
+    `SELECT body FROM turns WHERE thread_key = ? AND status = 'inProgress' AND NOT EXISTS
+       (SELECT 1 FROM approvals WHERE approvals.thread_key = turns.thread_key AND is_waiting = 1
+         AND approvals.turn_key = turns.key)
+     ORDER BY key`,
     target.key,
   );
   return rows.flatMap(({ body }) => {

@@ -11,6 +11,7 @@ import type {
   NewThread,
   Page,
   PageQuery,
+  StoredApproval,
   StoredExecRun,
   StoredMessage,
   StoredThread,
@@ -184,6 +185,10 @@ class SqliteThreadStore implements ThreadStore {
 
   async readTurnMessages(threadId: string, turnId: string): Promise<TurnMessages> {
     return this.#read(threadId, (target) => reading.readTurnMessages(target, turnId));
+  }
+
+  async readApprovals(threadId: string): Promise<StoredApproval[]> {
+    return this.#read(threadId, (target) => reading.readApprovals(target));
   }
 
   async readEvents(threadId: string, query: { afterSeq: number; limit: number }): Promise<EventPage> {

@@ -17,6 +17,7 @@ const badParams: ReadonlySet<string> = new Set([
 /** Local codes that mean that the protocol was not kept, or that the thread is not there. */
 const badRequests: ReadonlySet<string> = new Set([
   "APPROVAL_UNKNOWN",
+  "READ_STATE_CHANGED",
   "THREAD_CLOSED",
   "THREAD_HAS_WRITER",
   "THREAD_NOT_FOUND",

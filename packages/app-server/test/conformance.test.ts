@@ -58,6 +58,12 @@ async function onTurn(): Promise<object> {
   return { threadId, beforeTurnId: data[0].id };
 }
 
+async function onReadThread(): Promise<object> {
+  const { threadId } = await onThread();
+  const { readState } = await client.call("thread/read", { threadId });
+  return { threadId, expectedRevision: readState.revision };
+}
+
 const stalls = place.script([{ error: "stall" }]);
 
 /** A turn that ends only when it is told to. Both names of its id: a field too many does no harm. */
@@ -245,6 +251,15 @@ const cases: Record<string, Case> = {
     ],
   },
   "account/read": { good: {}, wrong: [["none", ""]] },
+  "thread/readState/update": {
+    good: { operation: { type: "read" } },
+    on: onReadThread,
+    wrong: [
+      [{ operation: { type: "read" }, expectedRevision: "x" }, "threadId"],
+      [{ threadId: thread.id, operation: { type: "seen" }, expectedRevision: "x" }, "operation.type"],
+      [{ threadId: thread.id, operation: { type: "read" } }, "expectedRevision"],
+    ],
+  },
 };
 
 /** Over streams as the executable has them. */

@@ -199,6 +199,14 @@ export type SandboxPolicy =
       networkAccess?: "restricted" | "enabled";
     };
 export type SortDirection = "asc" | "desc";
+export type ThreadUnreadPosition =
+  | {
+      type: "threadStart";
+    }
+  | {
+      type: "turn";
+      turnId: string;
+    };
 export type ThreadSortKey = "created_at" | "updated_at" | "recency_at" | "section_position";
 export type Schema4 =
   | string
@@ -357,6 +365,10 @@ export interface ClientRequests {
   "thread/name/set": {
     params: ThreadNameSetParams;
     result: ThreadArchiveResponse;
+  };
+  "thread/readState/update": {
+    params: ThreadReadStateUpdateParams;
+    result: ThreadReadStateUpdateResponse;
   };
   "thread/archive": {
     params: ThreadArchiveParams;
@@ -794,7 +806,11 @@ export interface ThreadReadParams {
 }
 export interface ThreadReadResponse {
   thread: Thread;
-  readState: null;
+  readState: ThreadReadState | null;
+}
+export interface ThreadReadState {
+  firstUnread: ThreadUnreadPosition | null;
+  revision: string;
 }
 export interface ThreadListParams {
   cursor?: string | null;
@@ -813,7 +829,9 @@ export interface ThreadListResponse {
   data: Thread[];
   nextCursor: string | null;
   backwardsCursor: string | null;
-  readStates: null;
+  readStates: {
+    [k: string]: ThreadReadState;
+  };
 }
 export interface ThreadLoadedListParams {
   cursor?: string | null;
@@ -830,6 +848,19 @@ export interface ThreadNameSetParams {
   [k: string]: unknown;
 }
 export interface ThreadArchiveResponse {}
+export interface ThreadReadStateUpdateParams {
+  threadId: string;
+  operation: ThreadReadStateOperation;
+  expectedRevision: string;
+  [k: string]: unknown;
+}
+export interface ThreadReadStateOperation {
+  type: "read" | "unread";
+  [k: string]: unknown;
+}
+export interface ThreadReadStateUpdateResponse {
+  readState: ThreadReadState;
+}
 export interface ThreadArchiveParams {
   threadId: string;
   [k: string]: unknown;
@@ -1399,6 +1430,7 @@ export interface ServerNotifications {
   "thread/started": ThreadStartedNotification;
   "thread/status/changed": ThreadStatusChangedNotification;
   "thread/name/updated": ThreadNameUpdatedNotification;
+  "thread/readState/changed": ThreadReadStateChangedNotification;
   "thread/archived": ThreadIdNotification;
   "thread/unarchived": ThreadIdNotification;
   "thread/deleted": ThreadIdNotification;
@@ -1436,6 +1468,10 @@ export interface ThreadStatusChangedNotification {
 export interface ThreadNameUpdatedNotification {
   threadId: string;
   threadName: string | null;
+}
+export interface ThreadReadStateChangedNotification {
+  threadId: string;
+  readState: ThreadReadState;
 }
 export interface ThreadIdNotification {
   threadId: string;

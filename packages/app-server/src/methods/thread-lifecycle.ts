@@ -10,6 +10,7 @@ type Mine = Pick<
   MethodTable,
   | "thread/loaded/list"
   | "thread/name/set"
+  | "thread/readState/update"
   | "thread/archive"
   | "thread/unarchive"
   | "thread/delete"
@@ -33,6 +34,11 @@ export const threadLifecycleMethods: Mine = {
     if (name === "") throw new RpcError(rpcCodes.invalidRequest, "thread name must not be empty", { path: "name" });
     await threads.update(threadId, { name });
     return told(context, { method: "thread/name/updated", params: { threadId, threadName: name } });
+  },
+
+  "thread/readState/update": async ({ threadId, operation, expectedRevision }, context) => {
+    const { threads } = await context.core();
+    return { result: { readState: await threads.markRead(checkThreadId(threadId), operation, expectedRevision) } };
   },
 
   "thread/archive": async (params, context) => {

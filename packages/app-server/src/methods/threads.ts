@@ -72,7 +72,7 @@ export const threadMethods: Started = {
       throw new RpcError(rpcCodes.invalidRequest, `thread not found: ${threadId}`, { path: "threadId" });
     const turns =
       params.includeTurns === true ? await allTurns(await storeOf(threadId, context), threadId, context) : [];
-    return { result: { thread: toThread(stored, threads.statusOf(threadId), turns), readState: null } };
+    return { result: { thread: toThread(stored, threads.statusOf(threadId), turns), readState: stored.readState } };
   },
 
   "thread/list": async (params, context) => {
@@ -81,7 +81,11 @@ export const threadMethods: Started = {
     const none = { data: [], nextCursor: null, backwardsCursor: null };
     const page = query === null ? none : await store.listThreads(query);
     const data = page.data.map((thread) => toThread(thread, threads.statusOf(thread.id)));
-    return { result: { data, nextCursor: page.nextCursor, backwardsCursor: page.backwardsCursor, readStates: null } };
+    const { nextCursor, backwardsCursor } = page;
+    const readStates = Object.fromEntries(
+      page.data.flatMap(({ id, readState }) => (readState === null ? [] : [[id, readState]])),
+    );
+    return { result: { data, nextCursor, backwardsCursor, readStates } };
   },
 };
 

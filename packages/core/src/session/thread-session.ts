@@ -4,6 +4,8 @@ import type {
   RequestId,
   ServerNotification,
   Text,
+  ThreadReadState,
+  ThreadReadStateOperation,
   ThreadStatus,
   ThreadTokenUsage,
   TokenUsageBreakdown,
@@ -35,6 +37,7 @@ import { callUserCommand } from "../turns/user-command-call.ts";
 import type { UserCommand } from "../turns/user-command-call.ts";
 import { Approvals } from "./approvals.ts";
 import type { ApprovalDecision, ApprovalRequest } from "./approvals.ts";
+import { afterRevert, afterTurn, marked } from "./read-state.ts";
 import { SessionHooks, configWarnings } from "./session-hooks.ts";
 import type { HookSetup, SessionConfig } from "./session-hooks.ts";
 import { changeSettings, storedSettings } from "./session-settings.ts";
@@ -404,6 +407,23 @@ export class ThreadSession {
     await this.#log.record([{ kind: "updateThread", patch }]);
   }
 
+  /** Throws `READ_STATE_CHANGED`. */
+  async markRead(operation: ThreadReadStateOperation, expectedRevision: string): Promise<ThreadReadState> {
+    const readState = marked(this.#thread.readState, operation, expectedRevision);
+    const { changes, notifications } = this.#readStateChange(readState);
+    await this.#log.record(changes, notifications);
+    return readState;
+  }
+
+  #readStateChange(readState: ThreadReadState | null): { changes: StoreChange[]; notifications: ServerNotification[] } {
+    if (readState === null || this.#thread.ephemeral) return { changes: [], notifications: [] };
+    this.#thread = { ...this.#thread, readState };
+    return {
+      changes: [{ kind: "updateThread", patch: { readState } }],
+      notifications: [{ method: "thread/readState/changed", params: { threadId: this.id, readState } }],
+    };
+  }
+
   /** Removes the turn and all later ones; a running turn is interrupted first. Throws `TURN_NOT_FOUND`. */
   async revert(beforeTurnId: string): Promise<void> {
     this.#refuseClosed();
@@ -429,9 +449,11 @@ export class ThreadSession {
     await this.idle();
     this.#status = { type: "idle" };
     const { id: threadId } = this;
+    const unread = this.#readStateChange(afterRevert(this.#thread.readState, beforeTurnId));
     await this.#log.record(
-      [{ kind: "revert", beforeTurnId }],
+      [{ kind: "revert", beforeTurnId }, ...unread.changes],
       [
+        ...unread.notifications,
         { method: "thread/status/changed", params: { threadId, status: { type: "notLoaded" } } },
         { method: "thread/status/changed", params: { threadId, status: this.#status } },
         { method: "thread/reverted", params: { threadId } },
@@ -627,6 +649,7 @@ export class ThreadSession {
       previewChange: (text) => this.#previewChange(text),
       statusChange: (type) => this.#changeStatus(type === "active" ? { type, activeFlags: [] } : { type }),
       hookRuns: () => this.#hooks.runsOf(running.id),
+      unreadChange: () => this.#readStateChange(afterTurn(this.#thread.readState, running.id)),
     };
   }
 

@@ -1,7 +1,7 @@
 /** All threads of one process: makes, loads and closes them. */
 import { rm } from "node:fs/promises";
 import type { ModuleHook } from "@sallyport/hooks";
-import type { ThreadSource, ThreadStatus } from "@sallyport/protocol";
+import type { ThreadReadState, ThreadReadStateOperation, ThreadSource, ThreadStatus } from "@sallyport/protocol";
 import { createHome } from "@sallyport/shell-escalation";
 import { SallyportError } from "@sallyport/supervisor";
 import { v7 as uuidv7 } from "uuid";
@@ -14,6 +14,7 @@ import type { NewThread, StoredThread, ThreadPatch, ThreadStore } from "../store
 import { findCommandShell } from "../tools/command-shell.ts";
 import { copyTurns, turnsToCopy } from "./copy-turns.ts";
 import type { CopyRange } from "./copy-turns.ts";
+import { marked } from "./read-state.ts";
 import { hookOutputFolder, loadSessionConfig } from "./session-hooks.ts";
 import type { HookSetup, SessionConfig } from "./session-hooks.ts";
 import { changeSettings, readSessionSettings, restoredOverrides, storedSettings } from "./session-settings.ts";
@@ -211,16 +212,33 @@ export class Threads {
       return session.thread;
     }
     return (
-      (await this.#withoutSession(threadId, () => this.#updateStored(threadId, patch))) ?? this.update(threadId, patch)
+      (await this.#withoutSession(threadId, () => this.#updateStored(threadId, () => patch))) ??
+      this.update(threadId, patch)
     );
   }
 
-  async #updateStored(threadId: string, patch: ThreadPatch): Promise<StoredThread> {
+  /** Says what of a thread was read. Throws `READ_STATE_CHANGED`, `THREAD_NOT_FOUND`, `THREAD_HAS_WRITER`. */
+  async markRead(
+    threadId: string,
+    operation: ThreadReadStateOperation,
+    expectedRevision: string,
+  ): Promise<ThreadReadState> {
+    const session = this.find(threadId) ?? (await this.#loading.get(threadId)?.catch(() => null)) ?? null;
+    if (session !== null) return await session.markRead(operation, expectedRevision);
+    const mark = ({ readState }: StoredThread): ThreadPatch => ({
+      readState: marked(readState, operation, expectedRevision),
+    });
+    const stored = await this.#withoutSession(threadId, () => this.#updateStored(threadId, mark));
+    return stored?.readState ?? (await this.markRead(threadId, operation, expectedRevision));
+  }
+
+  async #updateStored(threadId: string, patchOf: (thread: StoredThread) => ThreadPatch): Promise<StoredThread> {
     const { store } = this.#options;
-    const { updatedAtMs } = await store.acquireThread(threadId);
+    const found = await store.acquireThread(threadId);
+    const { updatedAtMs } = found;
     try {
       // It was not worked on, so it keeps its place in lists.
-      await store.commit(threadId, { changes: [{ kind: "updateThread", patch: { updatedAtMs, ...patch } }] });
+      await store.commit(threadId, { changes: [{ kind: "updateThread", patch: { updatedAtMs, ...patchOf(found) } }] });
     } finally {
       await store.releaseThread(threadId);
     }
@@ -372,6 +390,7 @@ export class Threads {
       gitInfo: null,
       historyMode: options.historyMode ?? "paginated",
       tokenUsage: null,
+      readState: null,
       settings: storedSettings(settings),
     };
   }

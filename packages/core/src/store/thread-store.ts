@@ -17,6 +17,7 @@ import type {
   SortDirection,
   ThreadHistoryMode,
   ThreadItem,
+  ThreadReadState,
   ThreadSource,
   ThreadTokenUsage,
   TurnError,
@@ -54,6 +55,8 @@ export interface StoredThread {
   /** The JSON-lines mirror, null for an ephemeral thread. The store sets it. */
   path: string | null;
   tokenUsage: ThreadTokenUsage | null;
+  /** Null: no turn has ended since such marks are kept. */
+  readState: ThreadReadState | null;
   /** What the session needs to go on with and clients do not see as such: approval policy, sandbox, instructions, ... */
   settings: { [key: string]: JsonValue | undefined };
 }

@@ -18,6 +18,8 @@ export interface FrameSession {
   statusChange(status: "active" | "idle" | "systemError"): ServerNotification;
   /** Runs that belong to this turn, in the order of their start. */
   hookRuns(): HookRun[];
+  /** The turn's result waits for people to read it. */
+  unreadChange(): { changes: StoreChange[]; notifications: ServerNotification[] };
 }
 
 export interface Ending {
@@ -63,12 +65,16 @@ export class TurnFrame {
     const turn = this.#wire(stored, lastMessage);
     const failure: ServerNotification[] =
       error === null ? [] : [{ method: "error", params: { error, willRetry: false, threadId, turnId } }];
+    const hasResult = ending.status === "failed" || (ending.status === "completed" && lastMessage !== null);
+    const unread = hasResult ? this.#session.unreadChange() : { changes: [], notifications: [] };
     await log.record(
       [
         { kind: "putTurn", turn: stored },
+        ...unread.changes,
         { kind: "updateThread", patch: { updatedAtMs: Date.now() } },
       ],
       [
+        ...unread.notifications,
         this.#session.statusChange(error === null ? "idle" : "systemError"),
         ...failure,
         { method: "turn/completed", params: { threadId, turn } },

@@ -35,6 +35,7 @@ export function newThread(fields: Partial<NewThread> = {}): NewThread {
     gitInfo: null,
     historyMode: "paginated",
     tokenUsage: null,
+    readState: null,
     settings: { approvalPolicy: "never", nested: { list: [1, null, "x"] } },
     ...fields,
   };

@@ -56,6 +56,7 @@ test("a turn runs a command through the door, in the peer's order, and all of it
     "item/started agentMessage",
     "item/completed agentMessage",
     "thread/tokenUsage/updated",
+    "thread/readState/changed",
     "thread/status/changed idle",
     "turn/completed",
   ]);

@@ -92,6 +92,14 @@ export {
   ThreadIdNotification,
   ThreadNameUpdatedNotification,
 } from "./thread-lifecycle.ts";
+export {
+  ThreadReadState,
+  ThreadReadStateChangedNotification,
+  ThreadReadStateOperation,
+  ThreadReadStateUpdateParams,
+  ThreadReadStateUpdateResponse,
+  ThreadUnreadPosition,
+} from "./thread-read-state.ts";
 export { TurnSteerParams, TurnSteerResponse } from "./turn-steer.ts";
 export { TurnsListParams, TurnsListResponse } from "./turns-list.ts";
 export { ItemsListEntry, ItemsListParams, ItemsListResponse } from "./items-list.ts";

@@ -67,6 +67,7 @@ import {
   ThreadUnsubscribeResponse,
 } from "./thread-lifecycle.ts";
 import { ThreadListParams, ThreadListResponse } from "./thread-list.ts";
+import { ThreadReadStateUpdateParams, ThreadReadStateUpdateResponse } from "./thread-read-state.ts";
 import { ThreadReadParams, ThreadReadResponse } from "./thread-read.ts";
 import { ThreadResumeParams, ThreadResumeResponse } from "./thread-resume.ts";
 import { ThreadStartParams, ThreadStartResponse } from "./thread-start.ts";
@@ -84,6 +85,7 @@ export const clientRequests = {
   "thread/list": { params: ThreadListParams, result: ThreadListResponse },
   "thread/loaded/list": { params: ThreadLoadedListParams, result: ThreadLoadedListResponse },
   "thread/name/set": { params: ThreadNameSetParams, result: ThreadNameSetResponse },
+  "thread/readState/update": { params: ThreadReadStateUpdateParams, result: ThreadReadStateUpdateResponse },
   "thread/archive": { params: ThreadArchiveParams, result: ThreadArchiveResponse },
   "thread/unarchive": { params: ThreadUnarchiveParams, result: ThreadUnarchiveResponse },
   "thread/delete": { params: ThreadDeleteParams, result: ThreadDeleteResponse },

@@ -11,6 +11,7 @@ import { CommandExecOutputDeltaNotification } from "./command-exec.ts";
 import { RequestId } from "./json-rpc.ts";
 import { McpServerStatusUpdatedNotification } from "./mcp-servers.ts";
 import { ThreadIdNotification, ThreadNameUpdatedNotification } from "./thread-lifecycle.ts";
+import { ThreadReadStateChangedNotification } from "./thread-read-state.ts";
 import { ThreadItem } from "./thread-item.ts";
 import { Thread, ThreadStatus } from "./thread.ts";
 import { ExecRun, Turn, TurnError } from "./turn.ts";
@@ -122,6 +123,7 @@ export const serverNotifications = {
   "thread/started": ThreadStartedNotification,
   "thread/status/changed": ThreadStatusChangedNotification,
   "thread/name/updated": ThreadNameUpdatedNotification,
+  "thread/readState/changed": ThreadReadStateChangedNotification,
   "thread/archived": ThreadIdNotification,
   "thread/unarchived": ThreadIdNotification,
   "thread/deleted": ThreadIdNotification,

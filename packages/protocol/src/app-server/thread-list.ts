@@ -1,6 +1,7 @@
 /** `thread/list`: stored threads that have a turn. */
 import { z } from "zod";
 import { pageCursors, pageParams } from "./paging.ts";
+import { ThreadReadState } from "./thread-read-state.ts";
 import { Thread } from "./thread.ts";
 
 export const ThreadSortKey = z.enum(["created_at", "updated_at", "recency_at", "section_position"]);
@@ -20,5 +21,10 @@ export const ThreadListParams = z.looseObject({
 });
 export type ThreadListParams = z.infer<typeof ThreadListParams>;
 
-export const ThreadListResponse = z.strictObject({ data: z.array(Thread), ...pageCursors, readStates: z.null() });
+/** `readStates` by thread id, of those on the page that have one. */
+export const ThreadListResponse = z.strictObject({
+  data: z.array(Thread),
+  ...pageCursors,
+  readStates: z.record(z.string(), ThreadReadState),
+});
 export type ThreadListResponse = z.infer<typeof ThreadListResponse>;

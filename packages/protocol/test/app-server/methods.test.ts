@@ -74,6 +74,7 @@ describe("what comes in is lenient", () => {
       "thread/list": {},
       "thread/loaded/list": {},
       "thread/name/set": { threadId, name: "x" },
+      "thread/readState/update": { threadId, operation: { type: "read" }, expectedRevision: "x" },
       "thread/archive": { threadId },
       "thread/unarchive": { threadId },
       "thread/delete": { threadId },

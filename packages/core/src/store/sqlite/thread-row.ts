@@ -11,7 +11,9 @@ export const threadColumns = "key, id, updated_at_ms, recency_at_ms, writer, las
 
 export function threadOf(row: ThreadRow): StoredThread {
   const body = JSON.parse(row.body) as StoredThread; // written by insertThread() or updateThread()
-  return { ...body, updatedAtMs: row.updated_at_ms, recencyAtMs: row.recency_at_ms };
+  // An earlier version has not written it.
+  const readState = body.readState ?? null;
+  return { ...body, readState, updatedAtMs: row.updated_at_ms, recencyAtMs: row.recency_at_ms };
 }
 
 export function findThread(database: Database, threadId: string): ThreadRow | undefined {

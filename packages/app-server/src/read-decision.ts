@@ -7,7 +7,43 @@ const words = ["accept", "acceptForSession", "decline", "cancel"] as const;
 export function readAnswer(method: ApprovalRequest["method"], result: unknown): ApprovalDecision | null {
   if (typeof result !== "object" || result === null) return null;
   const { decision, action, _meta: meta } = result as Record<string, unknown>;
+  if (method === "item/permissions/requestApproval") return readGrant(result as Record<string, unknown>);
   return method === "mcpServer/elicitation/request" ? readAction(action, meta) : readDecision(decision);
+}
+
+/** A condition that nobody here would keep makes it an answer that is none. */
+function readGrant({
+  permissions,
+  scope = "turn",
+  strictAutoReview,
+}: Record<string, unknown>): ApprovalDecision | null {
+  if (strictAutoReview === true || (scope !== "turn" && scope !== "session")) return null;
+  const granted = fieldsOf(permissions);
+  const network = fieldsOf(granted?.["network"] ?? {});
+  const files = fieldsOf(granted?.["fileSystem"] ?? {});
+  const entries = files?.["entries"] ?? [];
+  if (granted === null || network === null || files === null || !Array.isArray(entries)) return null;
+  const places: Record<string, string[]> = { read: [...texts(files["read"])], write: [...texts(files["write"])] };
+  for (const entry of entries) {
+    const { path, access } = fieldsOf(entry) ?? {};
+    const { type, path: name } = fieldsOf(path) ?? {};
+    if (type !== "path" || typeof name !== "string" || (access !== "read" && access !== "write")) return null;
+    places[access]?.push(name);
+  }
+  const { read = [], write = [] } = places;
+  const wantsNetwork = network["enabled"] === true;
+  if (!wantsNetwork && read.length === 0 && write.length === 0) return "decline";
+  return { grant: { network: wantsNetwork, read, write, scope } };
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> | null {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : null;
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((text) => typeof text === "string") : [];
 }
 
 /** To cancel such a question is to say no: the peer's turn goes on. */

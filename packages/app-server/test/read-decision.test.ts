@@ -48,3 +48,36 @@ test("readAnswer() takes the form of the question that was asked", () => {
   assert.equal(readAnswer(command, { action: "accept" }), null);
   assert.equal(readAnswer(tool, { decision: "accept" }), null);
 });
+
+test("readAnswer() takes what is granted of permissions, and no condition that nobody would keep", () => {
+  const permissions = "item/permissions/requestApproval";
+  const entry = (access: string, path: object): object => ({ access, path });
+  const [a, b] = [
+    { type: "path", path: "/a" },
+    { type: "path", path: "/b" },
+  ];
+  const fileSystem = { write: ["/c"], read: null, entries: [entry("write", a), entry("read", b)] };
+  assert.deepEqual(
+    readAnswer(permissions, { permissions: { network: { enabled: true }, fileSystem }, scope: "session" }),
+    { grant: { network: true, read: ["/b"], write: ["/c", "/a"], scope: "session" } },
+  );
+  assert.deepEqual(readAnswer(permissions, { permissions: { network: { enabled: true } } }), {
+    grant: { network: true, read: [], write: [], scope: "turn" },
+  });
+  for (const none of [{}, { network: null, fileSystem: null }, { network: { enabled: false } }, { fileSystem: {} }])
+    assert.equal(readAnswer(permissions, { permissions: none }), "decline", JSON.stringify(none));
+  const given = { network: { enabled: true } };
+  for (const other of [
+    {},
+    { permissions: null },
+    { permissions: [] },
+    { decision: "accept" },
+    { permissions: given, scope: "always" },
+    { permissions: given, strictAutoReview: true },
+    { permissions: { fileSystem: { entries: [entry("deny", a)] } } },
+    { permissions: { fileSystem: { entries: [entry("write", { type: "glob_pattern", pattern: "/*" })] } } },
+    { permissions: { fileSystem: { entries: [entry("write", { type: "special", value: { kind: "root" } })] } } },
+    { permissions: { fileSystem: { entries: "all" } } },
+  ])
+    assert.equal(readAnswer(permissions, other), null, JSON.stringify(other));
+});

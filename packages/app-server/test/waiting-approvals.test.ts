@@ -346,3 +346,29 @@ test(
     assert.equal(later.messages.some(isQuestion), false);
   },
 );
+
+test(
+  "a question about permissions waits too, in the peer's form, and what is granted holds for the turn that goes on",
+  noTime,
+  async () => {
+    const place = new Place();
+    writeFileSync(join(place.home, "config.toml"), "[features]\nrequest_permissions_tool = true\n", { mode: 0o600 });
+    const permissions = { network: { enabled: true } };
+    const call = calls({ name: "request_permissions", arguments: { reason: "to fetch", permissions } });
+    const waiting = await waitAndEnd(call, { place, params: {} });
+    place.answers(
+      { expect: '{"network":{"enabled":true}', ...calls(shell("ls /sys/class/net | wc -l")) },
+      { text: "ok" },
+    );
+    const client = await place.server().client();
+    const again = await resume(waiting, client);
+    assert.deepEqual(sameQuestion(again), sameQuestion(waiting));
+    const { environmentId, cwd, reason, permissions: asked } = again.question.params;
+    assert.deepEqual(
+      [again.question.method, environmentId, cwd, reason, asked],
+      ["item/permissions/requestApproval", null, place.project, "to fetch", { ...permissions, fileSystem: null }],
+    );
+    client.answer(again.question.id, { permissions, scope: "turn" });
+    assert.equal((await ended(client, waiting)).status, "completed");
+  },
+);

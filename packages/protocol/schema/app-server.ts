@@ -1406,6 +1406,56 @@ export interface McpServerStatusUpdatedNotification {
   error: string | null;
   failureReason: "reauthenticationRequired" | null;
 }
+export interface PermissionsApprovalParams {
+  threadId: string;
+  turnId: string;
+  itemId: string;
+  environmentId: string | null;
+  startedAtMs: number;
+  cwd: string;
+  reason: string | null;
+  permissions: {
+    network: {
+      enabled: boolean;
+    } | null;
+    fileSystem: {
+      read: string[];
+      write: string[];
+      entries: {
+        path: {
+          type: "path";
+          path: string;
+        };
+        access: "read" | "write";
+      }[];
+    } | null;
+  };
+}
+export interface PermissionsApprovalResponse {
+  permissions: {
+    network?: {
+      enabled?: boolean | null;
+      [k: string]: unknown;
+    } | null;
+    fileSystem?: {
+      read?: string[] | null;
+      write?: string[] | null;
+      entries?:
+        | {
+            path: {
+              type: "path";
+              path: string;
+            };
+            access: "read" | "write";
+          }[]
+        | null;
+      [k: string]: unknown;
+    } | null;
+    [k: string]: unknown;
+  };
+  scope?: "turn" | "session";
+  [k: string]: unknown;
+}
 export interface ReasoningSummaryPartAddedNotification {
   threadId: string;
   turnId: string;
@@ -1529,6 +1579,10 @@ export interface ServerRequests {
   "item/fileChange/requestApproval": {
     params: FileChangeApprovalParams;
     result: FileChangeApprovalResponse;
+  };
+  "item/permissions/requestApproval": {
+    params: PermissionsApprovalParams;
+    result: PermissionsApprovalResponse;
   };
   "mcpServer/elicitation/request": {
     params: McpServerElicitationParams;

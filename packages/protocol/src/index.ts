@@ -69,6 +69,8 @@ export {
   FileChangeApprovalDecision,
   FileChangeApprovalParams,
   FileChangeApprovalResponse,
+  PermissionsApprovalParams,
+  PermissionsApprovalResponse,
   FileChangeItem,
   FileUpdateChange,
   GitInfo,

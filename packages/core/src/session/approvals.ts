@@ -13,6 +13,7 @@ import type {
   CommandApprovalParams,
   FileChangeApprovalParams,
   McpServerElicitationParams,
+  PermissionsApprovalParams,
   RequestId,
   ServerNotification,
   ThreadActiveFlag,
@@ -23,6 +24,7 @@ import { v7 as uuidv7 } from "uuid";
 import type { JsonValue, StoreChange, StoredApproval } from "../store/index.ts";
 import { isSuspended } from "../turns/suspended.ts";
 import type { TurnProgress } from "../turns/turn-progress.ts";
+import type { PermissionGrant } from "./permission-grants.ts";
 import type { ThreadLog } from "./thread-log.ts";
 
 export const usualAnswerWithinMs = 300_000;
@@ -30,17 +32,18 @@ export const usualAnswerWithinMs = 300_000;
 export type ApprovalQuestion =
   | { method: "item/commandExecution/requestApproval"; params: CommandApprovalParams }
   | { method: "item/fileChange/requestApproval"; params: FileChangeApprovalParams }
+  | { method: "item/permissions/requestApproval"; params: PermissionsApprovalParams }
   | { method: "mcpServer/elicitation/request"; params: McpServerElicitationParams };
 
 /** A question of the server that waits for an answer. */
 export type ApprovalRequest = ApprovalQuestion & { requestId: RequestId };
 
-/** As clients send it: a yes can also name the proposal that it shall be kept for. */
-export type ApprovalDecision = CommandApprovalDecision;
+/** As clients send it: a yes can also name the proposal that it shall be kept for, or what of the permissions it grants. */
+export type ApprovalDecision = CommandApprovalDecision | { grant: PermissionGrant };
 
 /** `reason` completes "refused: ...", and is for the model and the record. */
 export type ApprovalResult =
-  | { kind: "allow"; by: string; keep?: ApprovalKeep }
+  | { kind: "allow"; by: string; keep?: ApprovalKeep; grant?: PermissionGrant }
   | { kind: "deny"; reason: string; decision: "decline" | "cancel" | "timeout" | "withdrawn" };
 
 /** What a yes may hold for beyond this once. */
@@ -166,6 +169,10 @@ export class Approvals {
         { data: { requestId } },
       );
     }
+    if (typeof decision === "object" && "grant" in decision) {
+      pending.settle({ kind: "allow", by: "the user", grant: decision.grant });
+      return;
+    }
     if (typeof decision === "object") {
       const wanted = decision.acceptWithExecpolicyAmendment.execpolicy_amendment;
       const proposal = pending.scope.proposals.find(({ pattern }) => isDeepStrictEqual([...pattern], [...wanted]));
@@ -205,6 +212,8 @@ export class Approvals {
 function askedNow(question: ApprovalQuestion): ApprovalQuestion {
   if (question.method === "mcpServer/elicitation/request") return question;
   const startedAtMs = Date.now();
+  if (question.method === "item/permissions/requestApproval")
+    return { ...question, params: { ...question.params, startedAtMs } };
   return question.method === "item/fileChange/requestApproval"
     ? { ...question, params: { ...question.params, startedAtMs } }
     : { ...question, params: { ...question.params, startedAtMs } };

@@ -37,6 +37,7 @@ import { callUserCommand } from "../turns/user-command-call.ts";
 import type { UserCommand } from "../turns/user-command-call.ts";
 import { Approvals } from "./approvals.ts";
 import type { ApprovalDecision, ApprovalRequest } from "./approvals.ts";
+import { PermissionGrants, offersPermissions } from "./permission-grants.ts";
 import { afterRevert, afterTurn, marked } from "./read-state.ts";
 import { SessionHooks, configWarnings } from "./session-hooks.ts";
 import type { HookSetup, SessionConfig } from "./session-hooks.ts";
@@ -126,6 +127,7 @@ export class ThreadSession {
   readonly #keptApprovals: ApprovalBook;
   readonly #history: History;
   readonly #itemIds = new ItemIds();
+  readonly #grants = new PermissionGrants();
   readonly #failureListeners = new Set<(error: unknown) => void>();
   #thread: StoredThread;
   #settings: SessionSettings;
@@ -316,7 +318,7 @@ export class ThreadSession {
     }
     const model = this.#modelFor(this.#settings);
     await this.#start("compact", this.#settings, (running) => {
-      const nothingYet = { outputSchema: null, rounds: 0, lastText: null, call: null };
+      const nothingYet = { outputSchema: null, rounds: 0, lastText: null, granted: [], call: null };
       const context = this.#contextOf(running, { limit: (run) => run, progress: nothingYet });
       return new CompactTurn(context, this.#turnSession(running, model));
     });
@@ -332,7 +334,7 @@ export class ThreadSession {
 
   async #startWork(settings: SessionSettings, input: TurnInput): Promise<WireTurn> {
     const model = this.#modelFor(settings);
-    const progress = { outputSchema: input.outputSchema, rounds: 0, lastText: null, call: null };
+    const progress = { outputSchema: input.outputSchema, rounds: 0, lastText: null, granted: [], call: null };
     return await this.#start("work", settings, (running) =>
       this.#makeTurn(running, model, { input, progress, waiting: null }),
     );
@@ -608,6 +610,8 @@ export class ThreadSession {
       rules: () => this.#rules.runOptions(this.#config),
       keptApprovals: this.#keptApprovals,
       canAsk,
+      grants: this.#grants,
+      offersPermissions: offersPermissions(this.#config.config),
       itemIds: this.#itemIds,
       progress,
       mcp: this.#mcp,

@@ -7,8 +7,19 @@ export type ToolRequest =
   | { kind: "applyPatch"; patch: string }
   /** `asWritten` is what hooks see. */
   | { kind: "updatePlan"; explanation: string | null; plan: TurnPlanStep[]; asWritten: Record<string, unknown> }
+  | PermissionsRequest
   /** `problem` is for the model. */
   | { kind: "unusable"; problem: string };
+
+/** Paths as the model wrote them. */
+export interface PermissionsRequest {
+  kind: "requestPermissions";
+  reason: string | null;
+  network: boolean;
+  read: string[];
+  write: string[];
+  asWritten: Record<string, unknown>;
+}
 
 /** Unknown keys are left alone: models add some, and nothing hangs on them. */
 export function readToolRequest(name: string, input: string): ToolRequest {
@@ -90,7 +101,41 @@ function readPlan(fields: Record<string, unknown>, name: string): ToolRequest {
   return { kind: "updatePlan", explanation, plan: steps, asWritten: fields };
 }
 
-function wrong(tool: string, field: string, value: unknown, expected: string): ToolRequest {
+/** Not among the tools that every model has. */
+export function readPermissionsRequest(input: string): PermissionsRequest | Extract<ToolRequest, { kind: "unusable" }> {
+  const name = "request_permissions";
+  const fields = readArguments(name, input);
+  if ("problem" in fields) return fields;
+  const asWritten = fields.value;
+  const { reason = null, permissions } = asWritten;
+  const wanted = asObject(permissions);
+  const files = asObject(wanted?.["file_system"] ?? {});
+  const network = asObject(wanted?.["network"] ?? {});
+  if (wanted === null || files === null || network === null)
+    return wrong(name, "permissions", permissions, "an object with network and file_system");
+  if (reason !== null && typeof reason !== "string") return wrong(name, "reason", reason, "a text");
+  const { read, write } = { read: files["read"] ?? [], write: files["write"] ?? [] };
+  if (!arePaths(read)) return wrong(name, "permissions.file_system.read", read, "a list of paths");
+  if (!arePaths(write)) return wrong(name, "permissions.file_system.write", write, "a list of paths");
+  return { kind: "requestPermissions", reason, network: network["enabled"] === true, read, write, asWritten };
+}
+
+function asObject(value: unknown): Record<string, unknown> | null {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : null;
+}
+
+function arePaths(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((path) => typeof path === "string" && path !== "" && !path.includes("\0"));
+}
+
+function wrong(
+  tool: string,
+  field: string,
+  value: unknown,
+  expected: string,
+): Extract<ToolRequest, { kind: "unusable" }> {
   const shown = value === undefined ? "missing" : JSON.stringify(value).slice(0, 200);
   return unusable(`Argument "${field}" of ${tool} is ${shown}, expected ${expected}`);
 }

@@ -66,3 +66,36 @@ export const modelTools: ModelTool[] = [
     },
   },
 ];
+
+const paths = { type: "array", items: { type: "string" } } as const;
+
+/** Offered where the configuration has switched it on. */
+export const permissionsTool: ModelTool = {
+  type: "function",
+  name: "request_permissions",
+  description:
+    "Asks the user for network access, or for folders outside of the working folder. What is granted holds for later commands and patches of this turn, or of the whole session where the user says so.",
+  inputSchema: {
+    type: "object",
+    properties: {
+      reason: { type: "string", description: "Why, for the user." },
+      permissions: {
+        type: "object",
+        properties: {
+          network: { type: "object", properties: { enabled: { type: "boolean" } }, additionalProperties: false },
+          file_system: {
+            type: "object",
+            properties: {
+              read: { ...paths, description: "Paths to read." },
+              write: { ...paths, description: "Folders to write to; they have to exist." },
+            },
+            additionalProperties: false,
+          },
+        },
+        additionalProperties: false,
+      },
+    },
+    required: ["permissions"],
+    additionalProperties: false,
+  },
+};

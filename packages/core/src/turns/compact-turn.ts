@@ -13,7 +13,7 @@ import { ModelFailure } from "../models/model-failure.ts";
 import { runModelStep } from "../models/model-step.ts";
 import type { ModelStep } from "../models/step-answer.ts";
 import type { StoreChange } from "../store/index.ts";
-import { modelTools } from "../tools/tool-definitions.ts";
+import { modelTools, permissionsTool } from "../tools/tool-definitions.ts";
 import { summaryMessage, summaryRequest } from "./prompt.ts";
 import type { TurnContext } from "./turn-context.ts";
 import { TurnFrame } from "./turn-frame.ts";
@@ -78,7 +78,7 @@ export class CompactTurn {
     return await runModelStep(this.#session.model, {
       prompt: [...history.messages, summaryRequest],
       // Some providers refuse an input with calls of tools that are not declared. A call in the answer is not run.
-      tools: modelTools,
+      tools: [...modelTools, ...(this.#context.offersPermissions ? [permissionsTool] : [])],
       outputSchema: null,
       signal,
       onPart: () => Promise.resolve(),

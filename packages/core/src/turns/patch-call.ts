@@ -15,12 +15,16 @@ import type { PatchAction } from "../tools/apply-patch/parse-patch.ts";
 import { openItem } from "./asked-before.ts";
 import type { AskedBefore } from "./asked-before.ts";
 import { askPermission } from "./permission.ts";
+import { sandboxNow } from "./sandbox-now.ts";
 import type { ToolOutcome } from "./shell-call.ts";
 import type { TurnContext } from "./turn-context.ts";
 import type { TurnDiff } from "./turn-diff.ts";
 import { recordCompleted, recordStarted } from "./item-record.ts";
 
-const programFolders: string[] = [fileURLToPath(new URL("../../..", import.meta.url)), dirname(process.execPath)];
+export const programFolders: string[] = [
+  fileURLToPath(new URL("../../..", import.meta.url)),
+  dirname(process.execPath),
+];
 
 export class PatchCall {
   readonly #context: TurnContext;
@@ -89,7 +93,7 @@ export class PatchCall {
   /** Those of the sandbox, and `more` folders. What is protected in a writable folder is protected in these too. */
   #places(more: readonly string[]): WritablePlaces {
     const { settings, home, env } = this.#context;
-    const policy = guardedSandbox(settings.sandboxPolicy);
+    const policy = guardedSandbox(sandboxNow(this.#context));
     const wider = { ...policy, mode: "workspace-write" as const, writable: [...policy.writable, ...more] };
     const sandbox = more.length === 0 ? policy : wider;
     const named = Object.fromEntries(

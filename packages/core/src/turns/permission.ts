@@ -6,8 +6,9 @@ import type { TurnContext } from "./turn-context.ts";
 export interface PermissionQuestion {
   question: ApprovalQuestion;
   scope: ApprovalScope;
-  /** Who wants to know: a rule about one program, the policy or a hook about the whole action, or what a tool of an MCP server may do. */
-  askedBy: "rule" | "action" | "mcp";
+  /** Who wants to know: a rule about one program, the policy or a hook about the whole action, the model for more permissions, or
+   *  what a tool of an MCP server may do. */
+  askedBy: "rule" | "action" | "permissions" | "mcp";
   /** As PermissionRequest hooks see it. */
   toolName: string;
   toolInput: Record<string, unknown>;
@@ -42,8 +43,8 @@ export async function askPermission(
 /** A granular policy says for each kind of question whether it is asked; what it does not name is. */
 function mayAsk(policy: ApprovalPolicy, askedBy: PermissionQuestion["askedBy"]): boolean {
   if (typeof policy === "string") return policy !== "never";
-  const { rules, sandbox_approval: actions, mcp_elicitations: mcp } = policy.granular;
-  return { rule: rules, action: actions, mcp }[askedBy] !== false;
+  const { rules, sandbox_approval: actions, request_permissions: permissions, mcp_elicitations: mcp } = policy.granular;
+  return { rule: rules, action: actions, permissions, mcp }[askedBy] !== false;
 }
 
 function refusal(reason: string): ApprovalResult {

@@ -15,6 +15,7 @@ import { ExecHooks } from "./exec-hooks.ts";
 import { openItem } from "./asked-before.ts";
 import type { AskedBefore } from "./asked-before.ts";
 import { askPermission } from "./permission.ts";
+import { sandboxNow } from "./sandbox-now.ts";
 import { warnOnce } from "./thread-warnings.ts";
 import type { TurnContext } from "./turn-context.ts";
 import { ToldOutput, recordCompleted, recordStarted, shownOutput } from "./item-record.ts";
@@ -112,7 +113,7 @@ export class ShellCall {
       home,
       rules: () => this.#context.rules(),
       approvals: { book: keptApprovals, threadId },
-      sandbox: guardedSandbox(settings.sandboxPolicy),
+      sandbox: guardedSandbox(sandboxNow(this.#context)),
       timeoutMs: this.#timeoutMs,
       signal,
       onOutput: (delta) => told.add(delta),

@@ -12,7 +12,7 @@
 import type { HookContext, HookOutcomes } from "@sallyport/hooks";
 import type { StepToolCall } from "../models/step-answer.ts";
 import type { WaitingTurn } from "../session/waiting-turn.ts";
-import { readArguments, readToolRequest } from "../tools/tool-arguments.ts";
+import { readArguments, readPermissionsRequest, readToolRequest } from "../tools/tool-arguments.ts";
 import type { ToolRequest } from "../tools/tool-arguments.ts";
 import type { AskedBefore } from "./asked-before.ts";
 import { askForRetry } from "./cut-short-call.ts";
@@ -20,6 +20,7 @@ import { recordCompleted } from "./item-record.ts";
 import { McpCall } from "./mcp-call.ts";
 import type { McpCallRequest } from "./mcp-call.ts";
 import { PatchCall } from "./patch-call.ts";
+import { PermissionsCall } from "./permissions-call.ts";
 import { contextText } from "./prompt.ts";
 import { ShellCall } from "./shell-call.ts";
 import type { ToolOutcome } from "./shell-call.ts";
@@ -30,6 +31,9 @@ import type { CallProgress, KeptRequest } from "./turn-progress.ts";
 type AnyRequest = ToolRequest | ({ kind: "mcp" } & McpCallRequest);
 type UsableRequest = Exclude<AnyRequest, { kind: "unusable" }>;
 type PreToolUse = HookOutcomes["PreToolUse"];
+
+/** What does nothing, and what is a question itself. */
+const asksNever: ReadonlySet<UsableRequest["kind"]> = new Set(["updatePlan", "requestPermissions"]);
 
 /** What hooks are told of a call. */
 interface ShownCall {
@@ -113,6 +117,7 @@ export class ToolCalls {
   /** Tools of MCP servers are found by what the model was offered last; names of ours never begin like theirs. */
   #readRequest({ name, input }: StepToolCall): AnyRequest {
     const tool = this.#context.mcp.find(name);
+    if (name === "request_permissions" && this.#context.offersPermissions) return readPermissionsRequest(input);
     if (tool === null) return readToolRequest(name, input);
     const args = readArguments(name, input);
     return "problem" in args ? args : { kind: "mcp", tool, args: args.value };
@@ -123,7 +128,7 @@ export class ToolCalls {
     if (pre.ask !== null) return pre.ask.reason;
     // What the user has approved for good by its name is not asked about by the policy.
     if (request.kind === "mcp" && request.tool.approvalMode === "approve") return null;
-    const asksAlways = this.#context.settings.approvalPolicy === "untrusted" && request.kind !== "updatePlan";
+    const asksAlways = this.#context.settings.approvalPolicy === "untrusted" && !asksNever.has(request.kind);
     return asksAlways ? "the approval policy is to ask about every action" : null;
   }
 
@@ -149,6 +154,7 @@ export class ToolCalls {
     if (request.kind === "shell") return new ShellCall(this.#context, itemId, request, before).run(mustAsk);
     if (request.kind === "applyPatch") return this.#patchCall(itemId, request.patch, before).run(mustAsk);
     if (request.kind === "mcp") return new McpCall(this.#context, itemId, request, before).run(mustAsk);
+    if (request.kind === "requestPermissions") return new PermissionsCall(this.#context, itemId, before).run(request);
     const { threadId, turnId, log } = this.#context;
     const { explanation, plan } = request;
     await log.record([], [{ method: "turn/plan/updated", params: { threadId, turnId, explanation, plan } }]);
@@ -178,7 +184,8 @@ function shownTool(request: UsableRequest): Pick<ShownCall, "tool_name" | "tool_
   if (request.kind === "shell") return { tool_name: "Bash", tool_input: { command: request.command } };
   if (request.kind === "applyPatch") return { tool_name: "apply_patch", tool_input: { command: request.patch } };
   if (request.kind === "mcp") return { tool_name: request.tool.hookName, tool_input: request.args };
-  return { tool_name: "update_plan", tool_input: request.asWritten };
+  const name = request.kind === "updatePlan" ? "update_plan" : "request_permissions";
+  return { tool_name: name, tool_input: request.asWritten };
 }
 
 /** A rewrite goes the same way as the model's own words: through the rules, and through approval. */
@@ -188,6 +195,7 @@ function rewrite(request: UsableRequest, updated: unknown): AnyRequest {
   if (request.kind === "mcp") return { ...request, args: fields };
   const command = fields["command"];
   if (request.kind === "updatePlan") return readToolRequest("update_plan", JSON.stringify(updated));
+  if (request.kind === "requestPermissions") return readPermissionsRequest(JSON.stringify(updated));
   if (typeof command !== "string" || command === "") {
     const problem = 'A hook rewrote the call without a text as "command", so it was not made';
     return { kind: "unusable", problem };

@@ -3,6 +3,7 @@ import type { Text } from "@sallyport/protocol";
 import type { ThreadServers } from "../mcp/thread-servers.ts";
 import type { ApprovalBook } from "@sallyport/rules-store";
 import type { Approvals } from "../session/approvals.ts";
+import type { PermissionGrants } from "../session/permission-grants.ts";
 import type { RuleOptions } from "../session/thread-rules.ts";
 import type { SessionSettings } from "../session/session-settings.ts";
 import type { ThreadLog } from "../session/thread-log.ts";
@@ -25,6 +26,9 @@ export interface TurnContext {
   keptApprovals: ApprovalBook;
   /** False: nobody is there to ask, so what would be asked is refused. */
   canAsk: boolean;
+  grants: PermissionGrants;
+  /** The model may ask for permissions. */
+  offersPermissions: boolean;
   itemIds: ItemIds;
   /** Kept with every question. */
   progress: TurnProgress;

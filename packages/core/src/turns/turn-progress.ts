@@ -1,5 +1,6 @@
 /** Where a turn is, in what is kept with a question: a later server goes on from there. All of it goes through JSON. */
 import type { HookContext } from "@sallyport/hooks";
+import type { PermissionGrant } from "../session/permission-grants.ts";
 import type { ToolRequest } from "../tools/tool-arguments.ts";
 
 export interface TurnProgress {
@@ -8,6 +9,8 @@ export interface TurnProgress {
   /** Rounds that hooks have asked for in a row. */
   rounds: number;
   lastText: string | null;
+  /** For the rest of this turn. */
+  granted: readonly PermissionGrant[];
   /** The call of a tool that is being made; null between calls. */
   call: CallProgress | null;
 }

@@ -26,7 +26,7 @@ import { runModelStep } from "../models/model-step.ts";
 import type { ModelStep } from "../models/step-answer.ts";
 import type { WaitingTurn } from "../session/waiting-turn.ts";
 import type { StoreChange } from "../store/index.ts";
-import { modelTools } from "../tools/tool-definitions.ts";
+import { modelTools, permissionsTool } from "../tools/tool-definitions.ts";
 import { AnswerItems } from "./answer-items.ts";
 import { toolMessage } from "./history.ts";
 import { contextParts, continuationMessage, promptText, userParts } from "./prompt.ts";
@@ -302,7 +302,11 @@ export class Turn {
 
   async #stepOfModel(): Promise<ModelStep> {
     const { history, log, mcp, signal, threadId, turnId } = this.#context;
-    const tools = [...modelTools, ...(await mcp.offer(signal))];
+    const tools = [
+      ...modelTools,
+      ...(this.#context.offersPermissions ? [permissionsTool] : []),
+      ...(await mcp.offer(signal)),
+    ];
     try {
       return await runModelStep(this.#session.model, {
         prompt: history.messages,

@@ -288,7 +288,7 @@ test("a yes is kept for what was proposed, and for nothing that a client makes u
           turnId,
           waitingItemId: null,
           programIdentity: null,
-          progress: { outputSchema: null, rounds: 0, lastText: null, call: null },
+          progress: { outputSchema: null, rounds: 0, lastText: null, granted: [], call: null },
         },
         new AbortController().signal,
       );

@@ -52,3 +52,43 @@ export type FileChangeApprovalDecision = z.infer<typeof FileChangeApprovalDecisi
 
 export const FileChangeApprovalResponse = z.looseObject({ decision: FileChangeApprovalDecision });
 export type FileChangeApprovalResponse = z.infer<typeof FileChangeApprovalResponse>;
+
+const FileSystemEntry = z.strictObject({
+  path: z.strictObject({ type: z.literal("path"), path: z.string() }),
+  access: z.enum(["read", "write"]),
+});
+
+/** Params of `item/permissions/requestApproval`: what the agent wants for its next commands. `entries` says the same as `read` and
+ *  `write`. There is no item. */
+export const PermissionsApprovalParams = z.strictObject({
+  threadId: z.uuid(),
+  turnId: z.string(),
+  itemId: z.string(),
+  environmentId: z.string().nullable(),
+  startedAtMs: z.int(),
+  cwd: z.string(),
+  reason: z.string().nullable(),
+  permissions: z.strictObject({
+    network: z.strictObject({ enabled: z.boolean() }).nullable(),
+    fileSystem: z
+      .strictObject({ read: z.array(z.string()), write: z.array(z.string()), entries: z.array(FileSystemEntry) })
+      .nullable(),
+  }),
+});
+export type PermissionsApprovalParams = z.infer<typeof PermissionsApprovalParams>;
+
+/** What of it is granted, and for how long (default: the turn); nothing: it is refused. */
+export const PermissionsApprovalResponse = z.looseObject({
+  permissions: z.looseObject({
+    network: z.looseObject({ enabled: z.boolean().nullish() }).nullish(),
+    fileSystem: z
+      .looseObject({
+        read: z.array(z.string()).nullish(),
+        write: z.array(z.string()).nullish(),
+        entries: z.array(FileSystemEntry).nullish(),
+      })
+      .nullish(),
+  }),
+  scope: z.enum(["turn", "session"]).optional(),
+});
+export type PermissionsApprovalResponse = z.infer<typeof PermissionsApprovalResponse>;

@@ -113,6 +113,8 @@ export {
   FileChangeApprovalDecision,
   FileChangeApprovalParams,
   FileChangeApprovalResponse,
+  PermissionsApprovalParams,
+  PermissionsApprovalResponse,
 } from "./approval.ts";
 export { ConfigBatchWriteParams, ConfigEdit, ConfigValueWriteParams, ConfigWriteResponse } from "./config-write.ts";
 export {

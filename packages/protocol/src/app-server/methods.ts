@@ -8,6 +8,8 @@ import {
   CommandApprovalResponse,
   FileChangeApprovalParams,
   FileChangeApprovalResponse,
+  PermissionsApprovalParams,
+  PermissionsApprovalResponse,
 } from "./approval.ts";
 import {
   CollaborationModeListParams,
@@ -130,6 +132,7 @@ export type ClientRequestResult<Method extends ClientRequestMethod> = z.infer<
 export const serverRequests = {
   "item/commandExecution/requestApproval": { params: CommandApprovalParams, result: CommandApprovalResponse },
   "item/fileChange/requestApproval": { params: FileChangeApprovalParams, result: FileChangeApprovalResponse },
+  "item/permissions/requestApproval": { params: PermissionsApprovalParams, result: PermissionsApprovalResponse },
   "mcpServer/elicitation/request": { params: McpServerElicitationParams, result: McpServerElicitationResponse },
 };
 export type ServerRequestMethod = keyof typeof serverRequests;

@@ -57,6 +57,7 @@ test("the methods stay as they are", () => {
   assert.deepEqual(Object.keys(serverRequests), [
     "item/commandExecution/requestApproval",
     "item/fileChange/requestApproval",
+    "item/permissions/requestApproval",
     "mcpServer/elicitation/request",
   ]);
   assert.deepEqual(Object.keys(serverNotifications), [

@@ -30,7 +30,7 @@ function objectionTo(folder: string): string {
 }
 
 /** As git tells: a HEAD, objects and refs. */
-function isBareRepository(folder: string): boolean {
+export function isBareRepository(folder: string): boolean {
   return ["HEAD", "objects", "refs"].every((name) => isThere(join(folder, name)));
 }
 

@@ -1,9 +1,12 @@
 /** Each method with good, missing, wrong and extra fields, in the process and over every transport. Results are held against the schemas. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { PassThrough } from "node:stream";
+import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import { after, test } from "node:test";
 import { clientRequests } from "@sallyport/protocol";
 import type { ClientRequestMethod } from "@sallyport/protocol";
@@ -33,6 +36,8 @@ interface Case {
 
 interface Asker {
   ask(method: string, params?: unknown): Promise<Message>;
+  /** The first message that holds, whether it came already or not. */
+  next(holds: (message: Message) => boolean): Promise<Message>;
 }
 
 let commands = 0;
@@ -46,16 +51,10 @@ async function onCommand(asker: Asker): Promise<object> {
   return { processId };
 }
 
-async function onThread(): Promise<{ threadId: string }> {
-  const { id } = await client.startThread(hello);
-  await client.runTurn(id);
-  return { threadId: id };
-}
-
-async function onTurn(): Promise<object> {
-  const { threadId } = await onThread();
-  const { data } = await client.call("thread/turns/list", { threadId });
-  return { threadId, beforeTurnId: data[0].id };
+async function onTurn(asker: Asker, model = hello): Promise<{ threadId: string; beforeTurnId: string }> {
+  const threadId = (await asker.ask("thread/start", { model })).result.thread.id as string;
+  const { result } = await asker.ask("turn/start", { threadId, input: [{ type: "text", text: "go" }] });
+  return { threadId, beforeTurnId: result.turn.id as string };
 }
 
 async function onReadThread(): Promise<object> {
@@ -67,11 +66,21 @@ async function onReadThread(): Promise<object> {
 const stalls = place.script([{ error: "stall" }]);
 
 /** A turn that ends only when it is told to. Both names of its id: a field too many does no harm. */
-async function onRunningTurn(): Promise<object> {
-  const { id: threadId } = await client.startThread(stalls);
-  const { turn: running } = await client.call("turn/start", { threadId, input: [{ type: "text", text: "go" }] });
-  await client.next(({ method, params }) => method === "turn/started" && params.turn.id === running.id);
-  return { threadId, turnId: running.id, expectedTurnId: running.id };
+async function onRunningTurn(asker: Asker): Promise<object> {
+  const { threadId, beforeTurnId: turnId } = await onTurn(asker, stalls);
+  await asker.next(({ method, params }) => method === "turn/started" && params.turn.id === turnId);
+  return { threadId, turnId, expectedTurnId: turnId };
+}
+
+async function onThread(asker: Asker): Promise<object> {
+  const { threadId } = await onEndedTurn(asker);
+  return { threadId };
+}
+
+async function onEndedTurn(asker: Asker): Promise<{ threadId: string; beforeTurnId: string }> {
+  const { threadId, beforeTurnId } = await onTurn(asker);
+  await asker.next(({ method, params }) => method === "turn/completed" && params.turn.id === beforeTurnId);
+  return { threadId, beforeTurnId };
 }
 
 const cases: Record<string, Case> = {
@@ -232,7 +241,7 @@ const cases: Record<string, Case> = {
   },
   "thread/archive": { good: {}, on: onThread, wrong: [[{}, "threadId"]] },
   "thread/delete": { good: {}, on: onThread, wrong: [[{}, "threadId"]] },
-  "thread/revert": { good: {}, on: onTurn, wrong: [[{ threadId: thread.id }, "beforeTurnId"]] },
+  "thread/revert": { good: {}, on: onEndedTurn, wrong: [[{ threadId: thread.id }, "beforeTurnId"]] },
   "thread/compact/start": { good: {}, on: onThread, wrong: [[{ threadId: 1 }, "threadId"]] },
   "thread/shellCommand": { good: { command: "true" }, on: onThread, wrong: [[{ threadId: thread.id }, "command"]] },
   "turn/steer": {
@@ -262,40 +271,88 @@ const cases: Record<string, Case> = {
   },
 };
 
-/** Over streams as the executable has them. */
+/** One message a line. Nothing else may come: a line that is no JSON throws. */
 class StdioClient implements Asker {
-  readonly #input = new PassThrough();
-  readonly #waiting = new Map<unknown, (message: Message) => void>();
+  readonly #input: Writable;
+  readonly #messages: Message[] = [];
+  readonly #waiting = new Map<(message: Message) => boolean, (message: Message) => void>();
   #lastId = 0;
 
-  constructor() {
-    const output = new PassThrough();
-    const served = serveStdio(server, { input: this.#input, output, log: () => {} });
+  constructor({ input, output, ended }: { input: Writable; output: Readable; ended: Promise<unknown> }) {
+    this.#input = input;
     createInterface({ input: output }).on("line", (line) => {
       const message = JSON.parse(line) as Message;
-      if (message.method === undefined) this.#waiting.get(message.id)?.(message);
+      this.#messages.push(message);
+      for (const [holds, resolve] of this.#waiting) if (holds(message)) resolve(message);
     });
     after(async () => {
       this.#input.end();
-      await served;
+      await ended;
     });
   }
 
   async ask(method: string, params?: unknown): Promise<Message> {
     this.#lastId += 1;
     const id = this.#lastId;
-    const answered = new Promise<Message>((resolve) => this.#waiting.set(id, resolve));
     this.#input.write(`${JSON.stringify({ id, method, params })}\n`);
-    return await answered;
+    return await this.next((message) => message.id === id && message.method === undefined);
+  }
+
+  async next(holds: (message: Message) => boolean): Promise<Message> {
+    const found = this.#messages.find(holds);
+    if (found !== undefined) return found;
+    const { promise, resolve, reject } = Promise.withResolvers<Message>();
+    const timer = setTimeout(() => reject(new Error("nothing of the kind came in time")), deadlineMs);
+    this.#waiting.set(holds, resolve);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(holds);
+    }
   }
 }
 
-const stdio = new StdioClient();
+const deadlineMs = 60_000;
+
+/** Over streams as the executable has them. */
+function stdioInTheProcess(): StdioClient {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  return new StdioClient({ input, output, ended: serveStdio(server, { input, output, log: () => {} }) });
+}
+
+/** The built executable, on a copy of the home: the same threads, in a process of its own. */
+function spawnedStdio(): StdioClient {
+  const home = join(place.base, "copy-of-home");
+  cpSync(place.home, home, { recursive: true });
+  const { NODE_OPTIONS: _, ...env } = { ...process.env, SALLYPORT_HOME: home };
+  const executable = fileURLToPath(new URL("../../cli/bin/sallyport", import.meta.url));
+  const child = spawn(executable, ["app-server"], {
+    cwd: place.project,
+    env,
+    stdio: ["pipe", "pipe", "inherit"],
+    // More than all rows take: what hangs must not outlive the tests.
+    timeout: 240_000,
+    killSignal: "SIGKILL",
+  });
+  const ended = new Promise<void>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status, signal) => {
+      if (status === 0) resolve();
+      else reject(new Error(`the server ended with status ${status}, signal ${signal}`));
+    });
+  });
+  return new StdioClient({ input: child.stdin, output: child.stdout, ended });
+}
+
+const stdio = stdioInTheProcess();
+const spawned = spawnedStdio();
 const clientInfo = { name: "test", version: "1" };
-await stdio.ask("initialize", { clientInfo, capabilities: {} });
+for (const asker of [stdio, spawned]) await asker.ask("initialize", { clientInfo, capabilities: {} });
 const askers: Record<string, Asker> = {
   "in the process": client,
   stdio,
+  "stdio of a process": spawned,
   unix: await SocketTestClient.initialized(urlOf(await place.listen("unix", { server }))),
   ws: await SocketTestClient.initialized(urlOf(await place.listen("ws", { server }))),
 };

@@ -30,3 +30,9 @@ export function separateCaller(env: Text[]): Caller {
           },
   };
 }
+
+/** Whether the caller had no such descriptor. */
+export function wasClosed(descriptor: 0 | 1 | 2): boolean {
+  const match = form.exec(process.env[name] ?? "");
+  return match !== null && (Number(match[3]) & (1 << descriptor)) !== 0;
+}

@@ -169,7 +169,7 @@ function configure(command: Command, version: string): Command {
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "show this help")
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({ writeOut: (text) => write(text, 1), outputError: () => undefined })
     .configureHelp({ helpWidth: Math.min(process.stdout.columns || 100, 100) });
 }
 

@@ -2,11 +2,12 @@
  *  every command of an agent. */
 import type { Text } from "@sallyport/protocol";
 import { reportFailure } from "./failure.ts";
+import { statusAfterOutput } from "./terminal.ts";
 
 /** Runs the last `argumentCount` arguments of this process. Never throws: a failure is one line on stderr and an exit status. */
 export async function runCli(argumentCount: number): Promise<number> {
   try {
-    return await dispatch(await readWords(argumentCount));
+    return statusAfterOutput(await dispatch(await readWords(argumentCount)));
   } catch (error) {
     return reportFailure(error);
   }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { AppServer, isLoopback, parseListenAddress, serve, serveStdio } from "@sallyport/app-server";
 import type { ListenAddress } from "@sallyport/app-server";
 import { readVersion } from "../read-version.ts";
-import { complain } from "../terminal.ts";
+import { complain, noteOutputFailure, statusAfterOutput } from "../terminal.ts";
 import type { AuthFlags } from "./app-server-auth.ts";
 
 export interface AppServerFlags extends AuthFlags {
@@ -30,12 +30,16 @@ export async function runAppServer(flags: AppServerFlags): Promise<number> {
     version: readVersion(),
     log: complain,
   });
+  // A client that is gone ends the server as usual; anything else lost what clients were to be told.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") noteOutputFailure(error);
+  });
   const streams = { input: process.stdin, output: process.stdout, log: complain, signal: stop.signal };
   if (addresses.every(({ kind }) => kind === "stdio")) await serveStdio(server, streams);
   else await serveSockets(server, { addresses, flags, home, configured, streams });
   // What still waits for a client that is gone must not keep the process.
   process.stdin.destroy();
-  return 0;
+  return statusAfterOutput(0);
 }
 
 async function serveSockets(

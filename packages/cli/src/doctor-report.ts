@@ -27,10 +27,12 @@ const nameWidth = 23;
 
 export function formatReport(
   report: { works: boolean; findings: Finding[]; machine: MachineRow | null },
+  mcp: readonly string[],
   look: Look,
 ): string[] {
   const lines = report.findings.flatMap((finding) => formatFinding(finding, look));
   if (report.machine !== null) lines.push("", ...formatMachine(report.machine, look));
+  if (mcp.length > 0) lines.push("", ...mcp);
   const verdict = report.works ? "sallyport run works here" : "sallyport run does not work here; see each no above";
   return [...lines, "", paint(verdict, report.works ? "green" : "red", look)];
 }

@@ -9,6 +9,7 @@ import type { InstalledShell } from "@sallyport/shell-escalation";
 import type { KernelReport } from "@sallyport/supervisor";
 import { formatReport } from "./doctor-report.ts";
 import type { Finding, MachineRow } from "./doctor-report.ts";
+import type { McpReport } from "./mcp-doctor.ts";
 import { lookOf, write } from "./terminal.ts";
 
 const landlockAbiWithTruncate = 3;
@@ -22,14 +23,21 @@ interface DoctorReport {
   machine: MachineRow | null;
 }
 
-/** Exit status: 0 if `sallyport run` works here, 1 if not. */
-export async function runDoctor(options: { json: boolean }): Promise<number> {
+/** Exit status: 0 if `sallyport run` works here, and with `prove` every MCP server too; else 1. */
+export async function runDoctor(options: { json: boolean; prove: boolean }): Promise<number> {
   const report = await examine();
+  const { examineMcpServers, formatMcpReport } = await import("./mcp-doctor.ts");
+  const mcp = await examineMcpServers(options);
+  const look = lookOf(process.stdout, process.env);
   const text = options.json
-    ? JSON.stringify(report)
-    : formatReport(report, lookOf(process.stdout, process.env)).join("\n");
+    ? JSON.stringify({ ...report, mcp })
+    : formatReport(report, formatMcpReport(mcp, look), look).join("\n");
   write(`${text}\n`, 1);
-  return report.works ? 0 : 1;
+  return report.works && !(options.prove && hasFailed(mcp)) ? 0 : 1;
+}
+
+function hasFailed({ servers, problems }: McpReport): boolean {
+  return problems.length > 0 || servers.some(({ state }) => state === "failed");
 }
 
 async function examine(): Promise<DoctorReport> {

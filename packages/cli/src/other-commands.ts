@@ -24,10 +24,11 @@ Examples:
   $ sallyport run --sandbox read-only --json=/tmp/summary.json -- git log`;
 
 const doctorHelp = `
-Exit status: 0 if sallyport run works here, 1 if not.
+Exit status: 0 if sallyport run works here, and with --prove every MCP server; 1 if not.
 
 Examples:
   $ sallyport doctor
+  $ sallyport doctor --prove
   $ sallyport doctor --json`;
 
 const demoHelp = `
@@ -114,10 +115,11 @@ function buildProgram(finish: (status: number) => void): Command {
   configure(program.command("doctor"), version)
     .description("try out what this machine can do, and say what to do about what it can't")
     .option("--json", "print the report as JSON")
+    .option("--prove", "start each MCP server of the configuration and ask it for its tools")
     .addHelpText("after", doctorHelp)
-    .action(async (options: { json?: boolean }) => {
+    .action(async (options: { json?: boolean; prove?: boolean }) => {
       const { runDoctor } = await import("./doctor.ts");
-      finish(await runDoctor({ json: options.json === true }));
+      finish(await runDoctor({ json: options.json === true, prove: options.prove === true }));
     });
 
   configure(program.command("demo"), version)

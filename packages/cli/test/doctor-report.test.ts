@@ -16,7 +16,7 @@ test("formatReport() has a line a finding, with what to do about a no", () => {
     userNamespaces: true,
     lacks: ["Landlock ABI 3 (truncate): Linux 6.2"],
   };
-  assert.deepEqual(formatReport({ works: true, findings, machine }, look), [
+  assert.deepEqual(formatReport({ works: true, findings, machine }, [], look), [
     "ok      wall                   bubblewrap works",
     "no      --max-procs            refused here",
     "                               -> run inside a user service",
@@ -30,7 +30,7 @@ test("formatReport() has a line a finding, with what to do about a no", () => {
 
 test("formatReport() escapes what came from file names", () => {
   const findings: Finding[] = [{ name: "home", state: "no", needed: true, text: '"/\u001b[2J" is refused' }];
-  const lines = formatReport({ works: false, findings, machine: null }, look);
+  const lines = formatReport({ works: false, findings, machine: null }, [], look);
   assert.deepEqual(lines, [
     'no      home                   "/\\x1b[2J" is refused',
     "",

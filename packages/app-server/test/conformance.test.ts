@@ -57,10 +57,10 @@ async function onTurn(asker: Asker, model = hello): Promise<{ threadId: string; 
   return { threadId, beforeTurnId: result.turn.id as string };
 }
 
-async function onReadThread(): Promise<object> {
-  const { threadId } = await onThread();
-  const { readState } = await client.call("thread/read", { threadId });
-  return { threadId, expectedRevision: readState.revision };
+async function onReadThread(asker: Asker): Promise<object> {
+  const { threadId } = await onEndedTurn(asker);
+  const { result } = await asker.ask("thread/read", { threadId });
+  return { threadId, expectedRevision: result.readState.revision };
 }
 
 const stalls = place.script([{ error: "stall" }]);
@@ -325,7 +325,8 @@ function stdioInTheProcess(): StdioClient {
 function spawnedStdio(): StdioClient {
   const home = join(place.base, "copy-of-home");
   cpSync(place.home, home, { recursive: true });
-  const { NODE_OPTIONS: _, ...env } = { ...process.env, SALLYPORT_HOME: home };
+  const { NODE_OPTIONS: _, ...others } = process.env;
+  const env = { ...others, SALLYPORT_HOME: home };
   const executable = fileURLToPath(new URL("../../cli/bin/sallyport", import.meta.url));
   const child = spawn(executable, ["app-server"], {
     cwd: place.project,

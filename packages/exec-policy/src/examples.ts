@@ -101,7 +101,11 @@ function tokensOf(place: Placed, report: Report): string[] | null {
   return tokens;
 }
 
-function firstMatch(rules: readonly PrefixRule[], tokens: readonly string[], hosts: HostExecutables): PrefixRule | null {
+function firstMatch(
+  rules: readonly PrefixRule[],
+  tokens: readonly string[],
+  hosts: HostExecutables,
+): PrefixRule | null {
   for (const rule of rules) if (exampleMatches(rule, tokens, hosts)) return rule;
   return null;
 }

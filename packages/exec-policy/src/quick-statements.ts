@@ -193,7 +193,7 @@ export class QuickStatements {
     this.#at += 1;
     const items: Expression[] = [];
     let height = 1;
-    for (let code = this.#skipBlanks(); code !== closeList; ) {
+    for (let code = this.#skipBlanks(); code !== closeList;) {
       const item = this.#readValue();
       if (item === null) return null;
       items.push(item);
@@ -217,7 +217,7 @@ export class QuickStatements {
     const given: CallArgument[] = [];
     let height = 1 + heightOf(callee);
     let named = false;
-    for (let code = this.#skipBlanks(); code !== close; ) {
+    for (let code = this.#skipBlanks(); code !== close;) {
       const argument = this.#readArgument(given, named);
       if (argument === null) return null;
       named ||= argument.form === "named";

@@ -68,10 +68,7 @@ async function checkAsExec(ruleSet: RuleSet, tokens: readonly string[]): Promise
 }
 
 /** No rule is about a program that is not there. */
-async function explainOrNothing(
-  ruleSet: RuleSet,
-  argv: readonly string[],
-): Promise<Explanation | null> {
+async function explainOrNothing(ruleSet: RuleSet, argv: readonly string[]): Promise<Explanation | null> {
   const { explainExec, readEnvironment } = await import("@sallyport/shell-escalation");
   try {
     return await explainExec({ ruleSet, argv, env: readEnvironment(), cwd: process.cwd() });

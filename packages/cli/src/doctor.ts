@@ -250,7 +250,7 @@ function rulesFinding(home: string, exists: boolean): Finding {
       state: "no",
       needed: true,
       text: error.message,
-      todo: "correct the file, or use --no-rules",
+      todo: "correct the file; --no-rules leaves out those of the home",
     };
   }
 }

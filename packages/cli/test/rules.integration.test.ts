@@ -443,3 +443,29 @@ test("rules list tells how often each rule has decided, and forgets that when th
   writeFileSync(file, readFileSync(file, "utf8").replace("the network is for people", "it is for people"));
   assert.deepEqual(hits(), [0, 0, 1]);
 });
+
+test("run: a trusted project's rules are followed where the command can't write them", async () => {
+  const { place } = placeWith("");
+  mkdirSync(join(place.base, ".git"));
+  const folder = join(place.base, ".sallyport/rules");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const write = (text: string): void => writeFileSync(join(folder, "p.rules"), text, { mode: 0o600 });
+  write("");
+  const config = `[projects.${JSON.stringify(place.base)}]\ntrust_level = "trusted"\n`;
+  writeFileSync(join(place.home, "config.toml"), config, { mode: 0o600 });
+  const child = place.start("-c", "while read -r line; do $line; echo $?; done");
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+  const say = async (): Promise<string> => {
+    child.stdin.write("/usr/bin/true\n");
+    return ((await lines.next()) as { value: string }).value;
+  };
+  assert.equal(await say(), "0");
+  write('prefix_rule(["true"], "forbidden", justification = "ours")\n');
+  const deadlineMs = Date.now() + 15_000;
+  while ((await say()) !== "1") assert.ok(Date.now() < deadlineMs, "denied within 15 s");
+  child.stdin.end();
+  assert.deepEqual(await once(child, "close"), [0, null]);
+  assert.match(errors, /^Execution denied: ours \(rule /);
+});

@@ -66,8 +66,8 @@ function projectRules(root: string, home: string): string[] {
         if (!readdirSync(folder).some((name) => extname(name) === ".rules")) return false;
         return realpathSync(dirname(folder)) !== realIfThere(home);
       } catch (error) {
-        // Fails closed: what is there and can't be read may say something.
-        return isThere(error);
+        // Fails closed: what is there and can't be read may say something, and so may a file where a folder should be.
+        return (error as NodeJS.ErrnoException).code !== "ENOENT";
       }
     });
 }
@@ -81,10 +81,7 @@ function mentions(path: string, word: string): boolean {
     const text = readFileSync(path, "utf8");
     return text.includes(word) || /\\[uU]/.test(text);
   } catch (error) {
-    return isThere(error);
+    // Fails closed likewise.
+    return !["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
   }
-}
-
-function isThere(error: unknown): boolean {
-  return !["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
 }

@@ -167,14 +167,32 @@ class FollowingDecider implements Decider {
       this.#options.onRulesWarning?.(`${names} lies ${where}`);
     }
     const rules = [...changed.rules.filter((rule) => !isOf(rule)), ...kept];
-    const { rules: _, ...places } = before;
-    return { ...places, rules };
+    const isOfProject = [...before.files, ...changed.files].every(
+      ({ path, origin }) => origin === "project" || !reachable.has(path),
+    );
+    return {
+      ...(before.projectHosts === undefined ? {} : { projectHosts: before.projectHosts }),
+      // A project's lists are no part of the others', which go on to follow their files.
+      hosts: isOfProject ? changed.hosts : before.hosts,
+      listed: bothLists(before, changed),
+      rules,
+      files: before.files,
+    };
   }
 
   #isReachable(path: string): boolean {
     const way = followWay(path, this.#start.outsidePlaces);
     return way.writable !== null || way.private;
   }
+}
+
+/** What is forbidden by a name only gets more places: a list that has become shorter may have been made so from inside. */
+function bothLists(before: RuleSet, changed: RuleSet): Map<string, readonly string[]> {
+  const both = new Map<string, readonly string[]>();
+  for (const { listed, hosts } of [before, changed]) {
+    for (const [name, paths] of listed ?? hosts) both.set(name, [...new Set([...(both.get(name) ?? []), ...paths])]);
+  }
+  return both;
 }
 
 class RuleDecider implements Decider {

@@ -1,7 +1,7 @@
 /** Rules that change while a session runs, with real files and a real watch. */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -183,4 +183,42 @@ test("a forbidden that comes while a person is asked counts for what waits", asy
     assert.ok(Date.now() < deadlineMs, "the change is seen within a minute");
   answered.resolve();
   assert.equal(await waiting, "deny");
+});
+
+test("a project's rules within reach stay as they were, and the user's go on to follow their files, lists of places too", async (context) => {
+  const stage = makeStage(context);
+  const home = join(stage.root, "home");
+  const write = (name: string, text: string): void => {
+    mkdirSync(dirname(join(stage.root, name)), { recursive: true, mode: 0o700 });
+    writeFileSync(join(stage.root, name), text, { mode: 0o600 });
+  };
+  const tool = join(stage.root, "elsewhere/tool");
+  mkdirSync(join(stage.root, "elsewhere"));
+  copyFileSync("/usr/bin/false", tool);
+  write("work/.sallyport/rules/a.rules", 'prefix_rule(["true"], "forbidden")');
+  write("home/rules/a.rules", "");
+  const watch = watchRules({ home, files: [], discover: true, trustedProject: stage.work, onWarning: assert.fail });
+  const path = `${stage.bin}:/usr/bin`;
+  const decider = createDecider({
+    ruleSet: watch.ruleSet,
+    watch,
+    session: { env: [`PATH=${path}`], path, cwd: stage.work },
+    wall: { walled: true, writableRoots: [stage.work], translate: (name) => name, denyRead: [] },
+    brokerIsRoot: false,
+    brokerPid: process.pid,
+  });
+  const descriptors: number[] = [];
+  context.after(() => {
+    decider.close?.();
+    watch.close();
+  });
+  const answer = async (file: string, name: string): Promise<string> =>
+    (await decider.decide(makeEvent({ file, argv: [name] }, stage.work, descriptors), async () => ({ errno: 2 })))
+      .verdict.kind;
+  assert.deepEqual([await answer("/usr/bin/true", "true"), await answer(tool, "tool")], ["deny", "run"]);
+  write("work/.sallyport/rules/a.rules", `host_executable("tool", [])\nprefix_rule(["tool"], "forbidden")`);
+  write("home/rules/a.rules", `host_executable("tool", ["${tool}"])\nprefix_rule(["tool"])`);
+  for (const endMs = Date.now() + 20_000; (await answer(tool, "tool")) !== "escalate"; await delay(5))
+    assert.ok(Date.now() < endMs, "within 20 s");
+  assert.equal(await answer("/usr/bin/true", "true"), "deny");
 });

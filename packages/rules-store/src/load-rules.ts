@@ -94,6 +94,28 @@ class HostLists {
   }
 }
 
+/** In the order in which rules are read. */
+const origins: readonly RuleOrigin[] = ["system", "user", "project", "flag", "managed"];
+
+/** `others` with the project's rules of an earlier set. */
+export function withProjectOf(earlier: RuleSet, others: RuleSet): RuleSet {
+  const { projectHosts } = earlier;
+  const inOrder = <Item extends { origin: RuleOrigin }>(kind: (set: RuleSet) => readonly Item[]): Item[] =>
+    [...kind(others), ...kind(earlier).filter(({ origin }) => origin === "project")].toSorted(
+      (one, other) => origins.indexOf(one.origin) - origins.indexOf(other.origin),
+    );
+  const listed = new Map(others.listed);
+  for (const [name, paths] of projectHosts ?? [])
+    listed.set(name, [...new Set([...(listed.get(name) ?? []), ...paths])]);
+  return {
+    rules: inOrder((set) => set.rules),
+    hosts: others.hosts,
+    ...(projectHosts === undefined ? {} : { projectHosts }),
+    ...(listed.size === 0 ? {} : { listed }),
+    files: inOrder((set) => set.files),
+  };
+}
+
 /** Where rule files are looked for: what a change can come from. */
 export interface RulePlaces {
   /** Whose `.rules` files are read. */

@@ -11,7 +11,7 @@ import type { BigIntStats, FSWatcher } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { isSallyportError } from "@sallyport/supervisor";
-import { loadRules, placesOf } from "./load-rules.ts";
+import { loadRules, placesOf, withProjectOf } from "./load-rules.ts";
 import type { LoadRulesOptions, RulePlaces } from "./load-rules.ts";
 import type { RuleSet, StoredRule } from "./rule-set.ts";
 
@@ -36,6 +36,7 @@ const settleMs = 2;
 const writtenMs = 50;
 /** File systems keep times in ticks of up to this length: what was read right after a change may not be all of it. */
 const tickMs = 100;
+const notThere = "-";
 
 /** Throws `RULES_INVALID` where the rules are broken at the start. */
 export function watchRules(options: WatchRulesOptions): RuleWatch {
@@ -121,6 +122,7 @@ class FileWatch implements RuleWatch {
     } catch (error) {
       if (!isSallyportError(error)) throw error;
       if (isChanged || this.#isPending) this.#refuse(error.message);
+      this.#readOthers();
       return;
     }
     if (isDeepStrictEqual(ruleSet, this.#ruleSet)) this.#isPending = false;
@@ -128,8 +130,29 @@ class FileWatch implements RuleWatch {
     else this.#accept(ruleSet);
   }
 
+  /** The attack: where the wall can't protect the project's files, the command breaks them, and a `forbidden` that the user adds meanwhile
+   *  would not count. So where the fault is the project's, only its own rules stay as they were. */
+  #readOthers(): void {
+    const { trustedProject, ...others } = this.#options;
+    if (trustedProject === undefined) return;
+    let ruleSet: RuleSet;
+    try {
+      ruleSet = withProjectOf(this.#ruleSet, loadRules(others));
+    } catch (error) {
+      if (!isSallyportError(error)) throw error;
+      return;
+    }
+    if (isDeepStrictEqual(ruleSet, this.#ruleSet)) return;
+    if (this.#isBeingWritten() && isLooser(ruleSet, this.#ruleSet)) this.#lookAfterwards();
+    else this.#announce(ruleSet);
+  }
+
   #accept(ruleSet: RuleSet): void {
     this.#isPending = false;
+    this.#announce(ruleSet);
+  }
+
+  #announce(ruleSet: RuleSet): void {
     this.#ruleSet = ruleSet;
     for (const listener of this.#listeners) listener(ruleSet);
   }
@@ -185,6 +208,7 @@ class FileWatch implements RuleWatch {
     if (known?.of === of) return;
     known?.watcher.close();
     this.#watchers.delete(key);
+    if (of === notThere) return;
     try {
       const watcher = watch(path, { persistent: false }, (_event, changed) => {
         if (name === null || changed === null || changed === name) this.#lookSoon();
@@ -214,6 +238,7 @@ function isLooser(changed: RuleSet, before: RuleSet): boolean {
 }
 
 function rulesIn(folder: string): string[] {
+  if (statQuietly(folder) === null) return []; // most are not there, and an exception takes longer
   try {
     const names = readdirSync(folder).filter((name) => extname(name) === ".rules");
     return names.toSorted().map((name) => join(folder, name));
@@ -231,7 +256,7 @@ function stateOf(path: string): string {
 
 function ownerOf(path: string): string {
   const stats = statQuietly(path);
-  return stats === null ? "-" : `${stats.dev} ${stats.ino} ${stats.mode} ${stats.uid}`;
+  return stats === null ? notThere : `${stats.dev} ${stats.ino} ${stats.mode} ${stats.uid}`;
 }
 
 function statQuietly(path: string): BigIntStats | null {

@@ -196,6 +196,37 @@ describe("watchRules()", () => {
     assert.deepEqual(warnings, []);
   });
 
+  test("follows the others while the project's rules are broken, which stay as they were", async (context) => {
+    const place = makePlace(context);
+    const project = "project/.sallyport/rules/a.rules";
+    place.write("home/rules/a.rules", rule("u"));
+    place.write(project, `host_executable("p", ["/x/p"])\n${rule("p")}`);
+    place.write(requirements, managed("prompt"));
+    const { watch, warnings } = open(place, context);
+    const before = watch.ruleSet;
+    place.write(project, "prefix_rule(");
+    await until(() => {
+      watch.check();
+      return warnings.length > 0;
+    });
+    assert.deepEqual(watch.ruleSet, before);
+    place.write("home/rules/a.rules", rule("u") + rule("v", "forbidden"));
+    await untilChecked(watch, ["u", "v", "p", "m"]);
+    place.write("home/rules/a.rules", "");
+    await untilChecked(watch, ["p", "m"]);
+    // A fault of another layer as well: then all of it stays.
+    place.write("home/rules/a.rules", "!");
+    await until(() => {
+      watch.check();
+      return warnings.some((warning) => warning.startsWith("~/home/rules/a.rules:1:1"));
+    });
+    place.write(requirements, managed("prompt", "n"));
+    place.write("home/rules/a.rules", rule("w"));
+    await untilChecked(watch, ["w", "p", "n"]);
+    place.write(project, rule("q"));
+    await untilChecked(watch, ["w", "q", "n"]);
+  });
+
   for (const [what, name, good, bad] of [
     ["system file", "etc/sallyport/rules/a.rules", rule("x"), "prefix_rule("],
     ["requirements file", requirements, managed("prompt", "x"), managed("allow", "x")],

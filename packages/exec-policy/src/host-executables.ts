@@ -1,15 +1,34 @@
 /** `host_executable`: where a program of some name has to lie for rules on its name to mean it. */
 import type { Placed, Report } from "./call-arguments.ts";
 import { elementsOfList, parameterTable, readArguments, shortRepr } from "./call-arguments.ts";
-import { normalPath } from "./program-names.ts";
+import { stringsOf } from "./examples.ts";
+import { isUsualHost, normalPath } from "./program-names.ts";
 import { quoted } from "./rules-error.ts";
 import type { Call } from "./syntax.ts";
-import { typeName } from "./values.ts";
+import { List, typeName } from "./values.ts";
 import type { Given } from "./values.ts";
 
 const table = parameterTable("host_executable", { name: "string", paths: "list" }, { required: ["name", "paths"] });
 
-export function readHostExecutable(call: Call, given: Given, report: Report): { name: string; paths: string[] } | null {
+interface Entry {
+  name: string;
+  paths: readonly string[];
+}
+
+export function readHostExecutable(call: Call, given: Given, report: Report): Entry | null {
+  return readUsual(given) ?? readAny(call, given, report);
+}
+
+/** Nearly every call: right, and its paths are normal as they are written. Null for any other. */
+function readUsual({ positional, named }: Given): Entry | null {
+  const name = positional[0] ?? named.get("name");
+  const list = positional[1] ?? named.get("paths");
+  if (positional.length + named.size !== 2 || typeof name !== "string" || !(list instanceof List)) return null;
+  const paths = stringsOf(list);
+  return paths !== null && isUsualHost(name, paths) ? { name, paths: [...new Set(paths)] } : null;
+}
+
+function readAny(call: Call, given: Given, report: Report): Entry | null {
   let broken = false;
   const note: Report = (where, text, expected) => {
     broken = true;

@@ -186,7 +186,13 @@ export class Interpreter {
 
   #evaluate(node: Expression, frame: Frame | null): Value {
     this.#descend(node);
-    const value = this.#valueOf(node, frame);
+    // Most nodes are these two, which have nothing below them.
+    const value =
+      node.kind === "literal" && typeof node.value === "string"
+        ? node.value
+        : node.kind === "name"
+          ? this.#lookUp(node, frame)
+          : this.#valueOf(node, frame);
     this.#depth -= 1;
     return value;
   }
@@ -204,7 +210,6 @@ export class Interpreter {
   #valueOf(node: Expression, frame: Frame | null): Value {
     switch (node.kind) {
       case "literal":
-        if (typeof node.value === "string") return node.value;
         return node.value instanceof Uint8Array
           ? new Bytes(node.value)
           : node.value === ellipsis

@@ -47,8 +47,13 @@ export function parseRules(text: string, fileName: string, hosts: HostExecutable
     return { rules: [], networkRules: [], hosts, errors: [error], own: [] };
   }
   const plain = readPlainRules(text, fileName);
-  if (plain !== null) return { ...plain, networkRules: [], hosts: new Map(hosts), errors: [] };
-  return new FileReader(text, fileName, hosts).readAndRun() ?? new FileReader(text, fileName, hosts).read();
+  if (plain !== null) return { ...plain, networkRules: [], hosts: new Map([...hosts, ...plain.hosts]), errors: [] };
+  return new FileReader(text, fileName, hosts).readAndRun() ?? parseRulesAsWhole(text, fileName, hosts);
+}
+
+/** The same without any short way: tokens, the tree of the whole file, its names, and only then the run. */
+export function parseRulesAsWhole(text: string, fileName: string, hosts: HostExecutables = new Map()): ParsedRules {
+  return new FileReader(text, fileName, hosts).read();
 }
 
 class FileReader {
@@ -126,7 +131,7 @@ class FileReader {
 
   /** Reads lines until one is broken; returns where to go on. */
   #parseFrom(at: number, statements: Statement[]): number {
-    const parser = new Parser(this.#text, at);
+    const parser = new Parser(this.#text, at, { byTokens: true });
     try {
       for (;;) {
         const line = parser.nextLine();

@@ -1,14 +1,21 @@
-/** Reads the files that programs write and most people too: calls of `prefix_rule` at the start of a line, with their values written out.
+/** Reads the files that programs write and most people too: calls of `prefix_rule` and `host_executable` at the start of a line, with
+ *  their values written out.
  *  No tokens and no tree are made for them, and the language itself need not be loaded. Whatever else stands in a file, and whatever is
  *  wrong with it, is not judged here: the answer is then null, and the language reads all of it from the start. */
 import { isLoaderVariable } from "./loader-variables.ts";
 import { limits } from "./limits.ts";
+import { isUsualHost } from "./program-names.ts";
+import type { HostExecutables } from "./program-names.ts";
 import { matchPrefix } from "./rule.ts";
 import type { PrefixRule, RuleDecision } from "./rule.ts";
+import { RulesFailure } from "./rules-error.ts";
 import { splitShellWords } from "./shell-words.ts";
+import { readString } from "./string-literal.ts";
 
 export interface PlainRules {
   rules: PrefixRule[];
+  /** Entries of this file alone. */
+  hosts: HostExecutables;
   /** Calls that use parameters of ours, which Codex refuses. */
   own: { line: number; column: number; parameters: string[] }[];
 }
@@ -26,7 +33,8 @@ const codes = {
   close: 93,
 };
 const endOfCall = 41;
-const start = "prefix_rule(";
+const startOfRule = "prefix_rule(";
+const startOfHost = "host_executable(";
 /** In the order of messages about them. */
 const ownParameters = ["escalate", "env", "exact", "expires", "sha256", "under"] as const;
 const noNames: readonly string[] = [];
@@ -37,13 +45,14 @@ const mostExampleWork = limits.work / 20;
 export function readPlainRules(text: string, fileName: string): PlainRules | null {
   if (text.length > limits.fileSize) return null;
   const reader = new PlainReader(text, fileName);
-  return reader.read() ? { rules: reader.rules, own: reader.own } : null;
+  return reader.read() ? { rules: reader.rules, hosts: reader.hosts, own: reader.own } : null;
 }
 
 type Element = string | string[];
 
 class PlainReader {
   readonly rules: PrefixRule[] = [];
+  readonly hosts = new Map<string, readonly string[]>();
   readonly own: PlainRules["own"] = [];
   readonly #text: string;
   readonly #fileName: string;
@@ -52,11 +61,13 @@ class PlainReader {
   #exampleWork = 0;
   /** What no plain string has in it. */
   readonly #ends: readonly NextPlace[];
+  readonly #backslash: NextPlace;
 
   constructor(text: string, fileName: string) {
     this.#text = text;
     this.#fileName = fileName;
-    this.#ends = ["\\", "\n", "\r"].map((character) => new NextPlace(text, character));
+    this.#ends = ["\n", "\r"].map((character) => new NextPlace(text, character));
+    this.#backslash = new NextPlace(text, "\\");
   }
 
   read(): boolean {
@@ -65,7 +76,9 @@ class PlainReader {
       const code = text.charCodeAt(this.#at);
       if (code === codes.newline) this.#newline();
       else if (code === codes.hash) this.#skipComment();
-      else if (!text.startsWith(start, this.#at) || !this.#readCall()) return false;
+      else if (text.startsWith(startOfRule, this.#at)) {
+        if (!this.#readRule()) return false;
+      } else if (!text.startsWith(startOfHost, this.#at) || !this.#readHost()) return false;
     }
     return this.rules.length <= limits.rules;
   }
@@ -80,10 +93,24 @@ class PlainReader {
     this.#at = end === -1 ? this.#text.length : end;
   }
 
-  #readCall(): boolean {
+  #readRule(): boolean {
     const line = this.#line;
-    this.#at += start.length;
-    const given = new GivenArguments();
+    this.#at += startOfRule.length;
+    const given = new GivenArguments(parametersOfRule);
+    return this.#readArguments(given) && this.#isAtLineEnd() && this.#addRules(given, line);
+  }
+
+  #readHost(): boolean {
+    this.#at += startOfHost.length;
+    const given = new GivenArguments(parametersOfHost);
+    if (!this.#readArguments(given) || !this.#isAtLineEnd()) return false;
+    const { host, paths } = given;
+    if (host === null || paths === null || !isUsualHost(host, paths)) return false;
+    this.hosts.set(host, [...new Set(paths)]);
+    return true;
+  }
+
+  #readArguments(given: GivenArguments): boolean {
     let wantsMore = this.#skipSpace() !== endOfCall;
     while (wantsMore) {
       if (!this.#readArgument(given)) return false;
@@ -95,12 +122,13 @@ class PlainReader {
       else return false;
     }
     this.#at += 1;
-    return this.#isAtLineEnd() && this.#addRules(given, line);
+    return true;
   }
 
-  /** Blanks behind the call are fine; anything else is another statement, or none. */
+  /** Blanks and a comment behind the call are fine; anything else is another statement, or none. */
   #isAtLineEnd(): boolean {
     while (this.#text.charCodeAt(this.#at) === codes.space) this.#at += 1;
+    if (this.#text.charCodeAt(this.#at) === codes.hash) this.#skipComment();
     return this.#at >= this.#text.length || this.#text.charCodeAt(this.#at) === codes.newline;
   }
 
@@ -153,17 +181,31 @@ class PlainReader {
     return nests && code === codes.open ? (this.#readList(false) as string[] | null) : null;
   }
 
-  /** One line, without a backslash: such a string means what it looks like. Found by searches, which are quick from the first time
+  /** One line. Without a backslash such a string means what it looks like. Found by searches, which are quick from the first time
    *  on, and not by going through the characters. */
   #readString(quote: number): string | null {
     const text = this.#text;
     const from = this.#at + 1;
     const end = text.indexOf(quote === codes.quote ? '"' : "'", from);
     if (end === -1 || this.#ends.some((special) => special.after(from) < end)) return null;
+    if (this.#backslash.after(from) < end) return this.#readEscaped();
     // Two quotes and a third one open a string of several lines.
     if ((end === from && text.charCodeAt(end + 1) === quote) || end - from > limits.stringLength) return null;
     this.#at = end + 1;
     return text.slice(from, end);
+  }
+
+  #readEscaped(): string | null {
+    try {
+      const { value, end } = readString(this.#text, this.#at, this.#at, false);
+      // A line that goes on behind a backslash would be lost to the count.
+      if (this.#ends.some((special) => special.after(this.#at) < end)) return null;
+      this.#at = end;
+      return value;
+    } catch (error) {
+      if (error instanceof RulesFailure) return null;
+      throw error;
+    }
   }
 
   #readName(): string {
@@ -173,12 +215,13 @@ class PlainReader {
     return this.#text.slice(from, this.#at);
   }
 
-  /** The next character that is no blank. Tabs, comments and continued lines are for the language. */
+  /** The next character that is no blank. Tabs and continued lines are for the language. */
   #skipSpace(): number {
     for (;;) {
       const code = this.#text.charCodeAt(this.#at);
       if (code === codes.newline) this.#newline();
       else if (code === codes.space) this.#at += 1;
+      else if (code === codes.hash) this.#skipComment();
       else return code;
     }
   }
@@ -233,7 +276,12 @@ class NextPlace {
   }
 }
 
+const parametersOfRule = ["pattern", "decision"];
+const parametersOfHost = ["name", "paths"];
+
 class GivenArguments {
+  host: string | null = null;
+  paths: readonly string[] | null = null;
   pattern: readonly (readonly string[])[] = [];
   wanted: readonly Element[] = [];
   unwanted: readonly Element[] = [];
@@ -248,18 +296,25 @@ class GivenArguments {
   #sha256: string | undefined;
   #under: string | undefined;
   readonly #names: string[] = [];
+  readonly #inOrder: readonly string[];
   #positional = 0;
+
+  /** `inOrder`: the parameters that may be given without their names. */
+  constructor(inOrder: readonly string[]) {
+    this.#inOrder = inOrder;
+  }
 
   /** The parameter of the next argument without a name; the further ones are for the language. */
   nextPositional(): string | null {
-    if (this.#names.length > this.#positional || this.#positional > 1) return null;
-    const name = this.#positional === 0 ? "pattern" : "decision";
+    const name = this.#inOrder[this.#positional];
+    if (this.#names.length > this.#positional || name === undefined) return null;
     this.#positional += 1;
     this.#names.push(name);
     return name;
   }
 
   takesName(name: string): boolean {
+    if ((name === "name" || name === "paths") !== (this.#inOrder === parametersOfHost)) return false;
     if (this.#names.includes(name)) return false;
     this.#names.push(name);
     if ((ownParameters as readonly string[]).includes(name)) this.own.push(name);
@@ -271,6 +326,7 @@ class GivenArguments {
     else if (name === "match") this.wanted = list;
     else if (name === "not_match") this.unwanted = list;
     else if (name === "env") return this.#addEnv(list);
+    else if (name === "paths") this.paths = list as string[]; // read as strings alone
     else return false;
     return true;
   }
@@ -283,6 +339,9 @@ class GivenArguments {
 
   addText(name: string, text: string): boolean {
     switch (name) {
+      case "name":
+        this.host = text;
+        return true;
       case "decision":
         if (text !== "allow" && text !== "prompt" && text !== "forbidden") return false;
         this.#decision = text;

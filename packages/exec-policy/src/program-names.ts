@@ -14,6 +14,15 @@ export function normalPath(path: string): string {
   return `/${names.join("/")}`;
 }
 
+/** Whether an entry of `host_executable` is right and its paths are normal as they are written. False says nothing. */
+export function isUsualHost(name: string, paths: readonly string[]): boolean {
+  if (name === "" || name.includes("/") || name.startsWith(".")) return false;
+  for (const path of paths) {
+    if (!path.startsWith("/") || path.includes("//") || path.includes("/.") || !path.endsWith(`/${name}`)) return false;
+  }
+  return true;
+}
+
 /** The name that rules on names are tried with, for a program that is given as a path; null where there is none, or where the
  *  table says that the name lies elsewhere. */
 export function resolveByName(

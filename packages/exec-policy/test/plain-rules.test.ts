@@ -13,9 +13,9 @@ function byLanguage(text: string): ReturnType<typeof parseRules> {
 function assertSame(text: string): boolean {
   const plain = readPlainRules(text, "t.rules");
   if (plain === null) return false;
-  const { rules, own, errors } = byLanguage(text);
+  const { rules, hosts, own, errors } = byLanguage(text);
   assert.deepEqual(errors, [], text);
-  assert.deepEqual(plain, { rules, own }, text);
+  assert.deepEqual(plain, { rules, hosts, own }, text);
   return true;
 }
 
@@ -34,17 +34,24 @@ describe("readPlainRules()", () => {
     'prefix_rule(["a"], match = [], not_match = ["b a", ["b"]])',
     'prefix_rule(["A"], match = ["a b"], canonical_matching = True)',
     'prefix_rule([""])',
+    'prefix_rule(["a"]) # why',
+    'prefix_rule(  # why\n  ["a",  # one "a"\n   "b"],\n)  # end\nprefix_rule(["c"])',
+    String.raw`prefix_rule(["a\n\x41\"", 'b\'', "\\"], justification = "it\"s \q")` + '\nprefix_rule(["c"])',
+    'host_executable("a", ["/bin/a"])',
+    'host_executable(paths = ["/bin/a", "/usr/bin/a", "/bin/a"], name = "a")\nprefix_rule(["a"], match = ["a b"])',
+    'host_executable("a", [])\nhost_executable("b", ["/b"])\nhost_executable("a", ["/bin/a"])',
   ])
     test(`reads ${JSON.stringify(text)} as the language does`, () => assert.ok(assertSame(text)));
 
   for (const text of [
     ' prefix_rule(["a"])',
     'prefix_rule(["a"]);',
-    'prefix_rule(["a"]) # why',
     'prefix_rule(["a"\t])',
     'prefix_rule(["a"])\r\n',
     'prefix_rule(["a" "b"])',
-    'prefix_rule(["a\\n"])',
+    'prefix_rule(["a\\\nb"])',
+    'prefix_rule(["a\\x4"])',
+    'prefix_rule(["a\\"])',
     'prefix_rule(["""a"""])',
     'prefix_rule([r"a"])',
     'prefix_rule([["a", ["b"]]])',
@@ -70,7 +77,18 @@ describe("readPlainRules()", () => {
     'prefix_rule(["a"',
     'prefix_rule(["a"]) prefix_rule(["b"])',
     'prefix_rule(["a"], *[])',
-    'host_executable("a", ["/bin/a"])',
+    'host_executable("a", ["/bin/b"])',
+    'host_executable("a", ["/bin/./a"])',
+    'host_executable("a", ["bin/a"])',
+    'host_executable("..", [])',
+    'host_executable("a/b", [])',
+    'host_executable("a")',
+    'host_executable("a", [["/bin/a"]])',
+    'host_executable("a", [], "allow")',
+    'host_executable("a", [], decision = "allow")',
+    'host_executable(["a"], [])',
+    'prefix_rule(["a"], name = "a")',
+    'network_rule("a.example", "https", "allow")',
     "x = 1",
   ])
     test(`leaves ${JSON.stringify(text)} to the language`, () => assert.equal(readPlainRules(text, "t.rules"), null));
@@ -104,6 +122,13 @@ describe("readPlainRules()", () => {
       "#",
       "\\",
       "exact",
+      "# x\n",
+      '"a\\n"',
+      '\nhost_executable("a", ["/bin/a"])',
+      "\nhost_executable(",
+      '"/bin/a"',
+      "name",
+      "paths = ",
       "pattern",
       "\t",
       "(",

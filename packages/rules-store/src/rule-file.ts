@@ -36,7 +36,10 @@ export function readRuleFile(path: string, { followLinks, owner, hosts }: RuleFi
   const read = readGuardedText(path, { followLinks, owner });
   if ("problem" in read) return broken(path, read.problem);
   const known = plain().readPlainRules(read.text, path);
-  if (known !== null) return { ...known, networkRules: [], hosts, errors: [] };
+  if (known !== null) {
+    const all = known.hosts.size === 0 ? hosts : new Map([...hosts, ...known.hosts]);
+    return { ...known, networkRules: [], hosts: all, errors: [] };
+  }
   return language().parseRules(read.text, path, hosts);
 }
 

@@ -1,4 +1,5 @@
 /** The arguments of a call that makes a rule: checked, and each with the place where it is written. */
+import { limits } from "./limits.ts";
 import { quoted } from "./rules-error.ts";
 import type { Call, CallArgument, Expression, Span } from "./syntax.ts";
 import { reprOf } from "./text-of.ts";
@@ -40,7 +41,8 @@ export function readArguments(table: ParameterTable, call: Call, given: Given, r
   let spread = false;
   for (const { form } of call.given) spread ||= form === "list";
   const { positional } = given;
-  for (let index = 0; index < positional.length; index += 1) {
+  // More than that many problems nobody is told.
+  for (let index = 0; index < Math.min(positional.length, limits.errors); index += 1) {
     const written = spread ? null : (call.given[index]?.value ?? null);
     const { start, end } = written ?? call;
     const place: Placed = { value: positional[index] ?? null, written, start, end };
@@ -50,7 +52,10 @@ export function readArguments(table: ParameterTable, call: Call, given: Given, r
     else if (hasType(table, name, place, report)) found.set(name, place);
   }
   const before = table.positional.slice(0, positional.length);
+  let named = 0;
   for (const [name, value] of given.named) {
+    named += 1;
+    if (named > limits.errors) break;
     const argument = namedArgument(call, name);
     const written = argument?.value ?? null;
     const { start, end } = written ?? call;

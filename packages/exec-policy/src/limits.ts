@@ -4,6 +4,8 @@ export const limits = {
   fileSize: 8_388_608,
   /** Rules of one file, alternatives of a first token counted apart. */
   rules: 100_000,
+  /** Values and statements of one statement with its blocks. */
+  values: 500_000,
   /** Brackets in brackets, blocks in blocks, operators in operators. */
   nesting: 200,
   /** Statements, calls and rounds of loops. */

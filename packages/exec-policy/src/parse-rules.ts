@@ -22,7 +22,7 @@ import type { ReadRules } from "./prefix-rule.ts";
 import type { PrefixRule } from "./rule.ts";
 import type { RulesError } from "./rules-error.ts";
 import { Positions, RulesFailure, shown } from "./rules-error.ts";
-import { LineNames, resolveNames } from "./scopes.ts";
+import { collectAssigned, LineNames, WholeNames } from "./scopes.ts";
 import type { Call, Statement } from "./syntax.ts";
 
 export interface ParsedRules {
@@ -48,15 +48,18 @@ export function parseRules(text: string, fileName: string, hosts: HostExecutable
   }
   const plain = readPlainRules(text, fileName);
   if (plain !== null) return { ...plain, networkRules: [], hosts: new Map([...hosts, ...plain.hosts]), errors: [] };
-  return new FileReader(text, fileName, hosts).readAndRun() ?? parseRulesAsWhole(text, fileName, hosts);
+  const reader = new FileReader(text, fileName, hosts);
+  return reader.readAndRun() ?? new FileReader(text, fileName, hosts).read(reader.assigned);
 }
 
-/** The same without any short way: tokens, the tree of the whole file, its names, and only then the run. */
+/** The same without any short way: by tokens, and with all names known before anything runs. */
 export function parseRulesAsWhole(text: string, fileName: string, hosts: HostExecutables = new Map()): ParsedRules {
   return new FileReader(text, fileName, hosts).read();
 }
 
 class FileReader {
+  /** What the whole file assigns, where `readAndRun()` came to its end and was wrong about a name. */
+  assigned: ReadonlySet<string> | null = null;
   readonly #text: string;
   readonly #fileName: string;
   readonly #positions: Positions;
@@ -95,16 +98,30 @@ class FileReader {
       if (error instanceof RulesFailure) return null;
       throw error;
     }
-    if (!names.isRight()) return null;
+    if (!names.isRight()) {
+      this.assigned = names.assigned;
+      return null;
+    }
     if (this.#failures.length === 0) this.#tryExamples();
     return this.#result();
   }
 
-  read(): ParsedRules {
-    const statements = this.#parse();
-    if (this.#failures.length === 0)
-      for (const failure of resolveNames(statements, knownNames).slice(0, limits.errors)) this.#failures.push(failure);
-    if (this.#failures.length === 0) this.#run(new Interpreter(this.#ruleFunctions()), statements);
+  /** Once through the file for what it assigns, and once more. Nothing is kept of a line that has been looked at: the tree of a whole file
+   *  can be a hundred times as large as its text. */
+  read(assigned: ReadonlySet<string> | null = null): ParsedRules {
+    const module = assigned ?? this.#assignedNames();
+    if (this.#failures.length > 0) return this.#result();
+    const names = new WholeNames(module, knownNames);
+    const interpreter = new Interpreter(this.#ruleFunctions());
+    const parser = new Parser(this.#text, 0, { byTokens: true });
+    let runs = true;
+    for (let line = parser.nextLine(); line !== null; line = parser.nextLine()) {
+      names.add(line);
+      if (names.failures.length === limits.errors) break;
+      if (runs && names.failures.length === 0) runs = this.#run(interpreter, line);
+    }
+    // A name that is not known anywhere comes before all that happened in the run, which then counts for nothing.
+    if (names.failures.length > 0) this.#failures.splice(0, Infinity, ...names.failures);
     if (this.#failures.length === 0) this.#tryExamples();
     return this.#result();
   }
@@ -122,21 +139,22 @@ class FileReader {
     };
   }
 
-  #parse(): Statement[] {
-    const statements: Statement[] = [];
+  /** What the lines of the file assign; those that cannot be read are reported. */
+  #assignedNames(): Set<string> {
+    const names = new Set<string>();
     let at = 0;
-    while (at < this.#text.length && this.#failures.length < limits.errors) at = this.#parseFrom(at, statements);
-    return statements;
+    while (at < this.#text.length && this.#failures.length < limits.errors) at = this.#parseFrom(at, names);
+    return names;
   }
 
   /** Reads lines until one is broken; returns where to go on. */
-  #parseFrom(at: number, statements: Statement[]): number {
+  #parseFrom(at: number, names: Set<string>): number {
     const parser = new Parser(this.#text, at, { byTokens: true });
     try {
       for (;;) {
         const line = parser.nextLine();
         if (line === null) return this.#text.length;
-        for (const statement of line) statements.push(statement);
+        collectAssigned(line, names);
       }
     } catch (error) {
       if (!(error instanceof RulesFailure)) throw error;

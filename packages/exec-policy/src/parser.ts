@@ -37,12 +37,29 @@ const ranks: ReadonlyMap<string, number> = new Map(
 const augments = new Set(["+=", "-=", "*=", "/=", "//=", "%=", "&=", "|=", "^=", "<<=", ">>="]);
 const maxHeight = 500;
 
+/** What the arguments of a call before the next one were. */
+interface ArgumentsBefore {
+  list: boolean;
+  dict: boolean;
+  names: Set<string>;
+}
+
+interface ParametersBefore {
+  names: Set<string>;
+  /** One with a star, or with two. */
+  rest: boolean;
+  dict: boolean;
+  hasDefault: boolean;
+}
+
 export class Parser {
   readonly #reader: TokenReader;
   readonly #quick: QuickStatements | null;
   #depth = 0;
   #functions = 0;
   #loops = 0;
+  /** Of the line that is read, with its blocks. */
+  #values = 0;
 
   /** `byTokens`: even what could be read without them. */
   constructor(text: string, at = 0, { byTokens = false }: { byTokens?: boolean } = {}) {
@@ -59,6 +76,7 @@ export class Parser {
         return [statement];
       }
     }
+    this.#values = 0;
     const token = this.#reader.peek();
     if (token.kind === "end") return null;
     if (token.kind === "newline") {
@@ -157,8 +175,9 @@ export class Parser {
 
   #parameters(close: string, mayHaveTypes: boolean): Parameter[] {
     const found: Parameter[] = [];
+    const before: ParametersBefore = { names: new Set(), rest: false, dict: false, hasDefault: false };
     while (!this.#reader.isAt(close)) {
-      found.push(this.#parameter(found, mayHaveTypes));
+      found.push(this.#parameter(before, mayHaveTypes));
       if (!this.#reader.takeIf(",")) break;
     }
     this.#expect(close, "the end of the parameters");
@@ -168,18 +187,19 @@ export class Parser {
     return found;
   }
 
-  #parameter(before: readonly Parameter[], mayHaveTypes: boolean): Parameter {
+  #parameter(before: ParametersBefore, mayHaveTypes: boolean): Parameter {
     const token = this.#reader.peek();
+    this.#count(token);
     const star = this.#reader.takeIf("*");
     const stars = !star && this.#reader.takeIf("**");
-    const rest =
-      before.find(({ form }) => form === "dict") ?? (star ? before.find(({ form }) => form !== "plain") : undefined);
-    if (rest !== undefined) throw unexpected(token, "no parameter of that kind behind the one before");
+    if (before.dict || (star && before.rest))
+      throw unexpected(token, "no parameter of that kind behind the one before");
     if (star && (this.#reader.isAt(",") || this.#reader.isAt(")") || this.#reader.isAt(":"))) {
+      before.rest = true;
       return { form: "keywordsFollow", name: "", type: null, default: null, start: token.start, end: token.end };
     }
     const name = this.#name("a parameter");
-    if (before.some((other) => other.name === name.name))
+    if (before.names.has(name.name))
       throw new RulesFailure(
         name.start,
         name.end,
@@ -188,17 +208,21 @@ export class Parser {
       );
     const type = mayHaveTypes && this.#reader.takeIf(":") ? this.#test() : null;
     const byDefault = !star && !stars && this.#reader.takeIf("=") ? this.#test() : null;
-    const isPositional = !star && !stars && !before.some(({ form }) => form !== "plain");
-    if (isPositional && byDefault === null && before.some((other) => other.default !== null)) {
+    if (!star && !stars && !before.rest && byDefault === null && before.hasDefault) {
       const text = `the parameter ${quoted(name.name)} has no default and follows one that has`;
       throw new RulesFailure(name.start, name.end, text, "a default");
     }
     const form = star ? "list" : stars ? "dict" : "plain";
+    before.names.add(name.name);
+    before.rest ||= form !== "plain";
+    before.dict ||= form === "dict";
+    before.hasDefault ||= byDefault !== null;
     return { form, name: name.name, type, default: byDefault, start: token.start, end: name.end };
   }
 
   #simpleStatement(): Statement {
     const token = this.#reader.peek();
+    this.#count(token);
     const { start } = token;
     if (token.kind === "name") {
       if (token.text === "pass" || token.text === "break" || token.text === "continue") {
@@ -378,37 +402,38 @@ export class Parser {
 
   #given(): CallArgument[] {
     const found: CallArgument[] = [];
+    const before: ArgumentsBefore = { list: false, dict: false, names: new Set() };
     while (!this.#reader.isAt(")")) {
-      found.push(this.#argument(found));
+      found.push(this.#argument(before));
       if (!this.#reader.takeIf(",")) break;
     }
     return found;
   }
 
-  #argument(before: readonly CallArgument[]): CallArgument {
+  /** `before` instead of the arguments themselves: looking through them for each one would take the square of their number. */
+  #argument(before: ArgumentsBefore): CallArgument {
     const token = this.#reader.peek();
     const form = this.#reader.takeIf("*") ? "list" : this.#reader.takeIf("**") ? "dict" : "plain";
     const value = this.#test();
     if (form === "plain" && value.kind === "name" && this.#reader.takeIf("=")) {
       const given = this.#test();
-      if (before.some((other) => other.form === "named" && other.name === value.name))
+      if (before.names.has(value.name))
         throw new RulesFailure(value.start, given.end, "repeated named argument", `\`${value.name}\` once`);
+      before.names.add(value.name);
       return { form: "named", name: value.name, value: given, start: value.start, end: given.end };
     }
     const span = { start: token.start, end: value.end };
-    if (
-      before.some(
-        (other) => other.form === "dict" || (form !== "dict" && other.form === (form === "list" ? "list" : "named")),
-      )
-    )
+    if (before.dict || (form === "list" && before.list) || (form === "plain" && before.names.size > 0))
       throw new RulesFailure(
         span.start,
         span.end,
         "a positional argument follows a named one",
         "positional arguments first",
       );
-    if (form === "plain" && before.some((other) => other.form === "list"))
+    if (form === "plain" && before.list)
       throw new RulesFailure(span.start, span.end, "a positional argument follows *", "positional arguments first");
+    before.list ||= form === "list";
+    before.dict ||= form === "dict";
     return { form, name: "", value, ...span };
   }
 
@@ -429,6 +454,7 @@ export class Parser {
 
   #atom(): Expression {
     const token = this.#reader.take();
+    this.#count(token);
     const { start, end } = token;
     switch (token.kind) {
       case "string":
@@ -465,8 +491,10 @@ export class Parser {
     for (;;) {
       const piece = this.#reader.lexer.formattedPiece(token.form);
       if (piece.value !== "") parts.push(piece.value);
-      const below = parts.flatMap((part) => (typeof part === "string" ? [] : [part.value]));
-      if (piece.ended) return this.#made({ kind: "formatted", parts, start: token.start, end: piece.end }, below);
+      if (piece.ended) {
+        const below = parts.flatMap((part) => (typeof part === "string" ? [] : [part.value]));
+        return this.#made({ kind: "formatted", parts, start: token.start, end: piece.end }, below);
+      }
       const value = this.#expression();
       const conversion = this.#reader.takeIf("!") ? this.#conversion() : "s";
       const close = this.#reader.take();
@@ -532,7 +560,10 @@ export class Parser {
   #clauses(): Clause[] {
     const found: Clause[] = [];
     for (;;) {
-      const { start } = this.#reader.peek();
+      const { start, end } = this.#reader.peek();
+      // The run goes down a level with each of them.
+      if (found.length > limits.nesting)
+        throw new RulesFailure(start, end, "too many loops and conditions in one list", `at most ${limits.nesting}`);
       if (this.#reader.takeIf("for")) {
         const target = this.#targets();
         this.#expect("in", "what is gone through");
@@ -570,6 +601,13 @@ export class Parser {
     if (!this.#reader.takeIf(text))
       throw notJoined(token, `${quoted(text)} and then ${what}`.replace(/ and then the /, ", "));
     return token;
+  }
+
+  /** The tree of one line is kept until it has run, and is far larger than its text. */
+  #count(at: Span): void {
+    this.#values += 1;
+    if (this.#values > limits.values)
+      throw new RulesFailure(at.start, at.end, "the statement is too long", `at most ${limits.values} values in one`);
   }
 
   #enter(at: Span): void {

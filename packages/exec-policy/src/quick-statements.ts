@@ -25,11 +25,13 @@ const closeList = 93;
 /** Far below the limits of the parser, so that it alone says what is too deep or too long. */
 const maxDepth = 8;
 const maxOperators = 8;
+const maxNamed = 32;
 
 export class QuickStatements {
   readonly #text: string;
   #at = 0;
   #depth = 0;
+  #values = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -44,6 +46,7 @@ export class QuickStatements {
   read(from: number): Statement | null {
     this.#at = from;
     this.#depth = 0;
+    this.#values = 0;
     this.#skipLines();
     const start = this.#at;
     const name = this.#readName();
@@ -147,6 +150,8 @@ export class QuickStatements {
   }
 
   #readPart(): Expression | null {
+    this.#values += 1;
+    if (this.#values > limits.elements) return null;
     const start = this.#at;
     const code = this.#text.charCodeAt(start);
     if (code === doubleQuote || code === singleQuote) return this.#readString(start, code);
@@ -244,7 +249,8 @@ export class QuickStatements {
       this.#at = end;
       return named ? null : { form: "plain", name: "", value: first, start, end: first.end };
     }
-    if (this.#text.charCodeAt(this.#at + 1) === equals || before.some(({ name }) => name === first.name)) return null;
+    if (this.#text.charCodeAt(this.#at + 1) === equals || before.length > maxNamed) return null;
+    if (before.some(({ name }) => name === first.name)) return null;
     this.#at += 1;
     this.#skipBlanks();
     const value = this.#readValue();

@@ -1,19 +1,29 @@
 /** Settles where each name is kept, before anything runs: a misspelt name anywhere stops the whole file, also behind good rules. */
+import { limits } from "./limits.ts";
 import { quoted, RulesFailure } from "./rules-error.ts";
 import type { Binding, Clause, Expression, FunctionBody, Name, Statement, Target } from "./syntax.ts";
 
 /** The names of a function or comprehension; the file's own names are apart. */
 type Scope = ReadonlySet<string>;
 
-export function resolveNames(statements: readonly Statement[], builtins: ReadonlySet<string>): RulesFailure[] {
-  const module = new Set<string>();
-  collectAssigned(statements, module);
-  const resolver = new Resolver(module, builtins, { isWhole: true });
-  resolver.statements(statements, noScopes);
-  return resolver.failures;
+/** Line by line, with all that the file assigns known before. */
+export class WholeNames {
+  readonly #resolver: Resolver;
+
+  constructor(module: ReadonlySet<string>, builtins: ReadonlySet<string>) {
+    this.#resolver = new Resolver(module, builtins, { isWhole: true });
+  }
+
+  get failures(): readonly RulesFailure[] {
+    return this.#resolver.failures;
+  }
+
+  add(line: readonly Statement[]): void {
+    this.#resolver.statements(line, noScopes);
+  }
 }
 
-/** The same line by line, for a file that is run while it is read. What comes later is taken to be good: names that nothing has
+/** The same for a file that is run while it is read. What comes later is taken to be good: names that nothing has
  *  assigned yet are variables of the file, and those of the language stay what they are. `isRight()` says in the end whether it was. */
 export class LineNames {
   readonly #module = new Set<string>();
@@ -27,6 +37,11 @@ export class LineNames {
   add(line: readonly Statement[]): void {
     if (line.some(({ kind }) => kind !== "expression")) this.#addAssigned(line);
     this.#resolver.statements(line, noScopes);
+  }
+
+  /** All of them, behind the last line. */
+  get assigned(): ReadonlySet<string> {
+    return this.#module;
   }
 
   #addAssigned(line: readonly Statement[]): void {
@@ -49,7 +64,7 @@ export class LineNames {
 const noScopes: readonly Scope[] = [];
 
 /** Names that a list of statements assigns, without looking into functions. */
-function collectAssigned(statements: readonly Statement[], found: Set<string>): void {
+export function collectAssigned(statements: readonly Statement[], found: Set<string>): void {
   for (const statement of statements) {
     switch (statement.kind) {
       case "assign":
@@ -245,7 +260,7 @@ class Resolver {
     } else if (!this.#isWhole) {
       node.binding = ofModule;
       this.unknown.add(node.name);
-    } else {
+    } else if (this.failures.length < limits.errors) {
       const expected = `a variable of this file, or one of ${nearest(node.name, this.#builtins)}`;
       this.failures.push(
         new RulesFailure(node.start, node.end, `the name ${quoted(node.name)} is not known`, expected),

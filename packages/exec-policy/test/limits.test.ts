@@ -57,6 +57,30 @@ const huge: Record<string, [text: string, refusal: string]> = {
   "a growing integer": ["x = 3\nfor i in range(40): x *= x\n", "the number is too large"],
 };
 
+const numbered = (count: number, one: (index: number) => string): string =>
+  Array.from({ length: count }, (_, index) => one(index)).join(",");
+
+/** Each took the square of its length once: hours. */
+const wide: Record<string, [text: string, refusal: string]> = {
+  arguments: [`len(${"1,".repeat(300_000)})\n`, "too many positional arguments for call to len"],
+  "arguments of a rule": [`prefix_rule(${"1,".repeat(300_000)})\n`, "Type of parameter `pattern` doesn't match"],
+  "named arguments": [
+    `prefix_rule(${numbered(200_000, (index) => `a${index}=1`)})\n`,
+    'Found "a0" extra named parameter(s) for call to prefix_rule',
+  ],
+  parameters: [`def f(${numbered(300_000, (index) => `a${index}`)}): pass\n`, "accepted"],
+  "parameters with defaults": [`def f(${numbered(200_000, (index) => `a${index}=1`)}): pass\n`, "accepted"],
+  "parts of an f-string": [`x = f"${"{1}".repeat(300_000)}"\n`, "accepted"],
+  "unknown names": ["a\n".repeat(300_000), 'the name "a" is not known'],
+  "values of one statement": [`x = [${"[1],".repeat(400_000)}]\n`, "the statement is too long"],
+  "statements of one line": [`x = 1${";x = 1".repeat(400_000)}\n`, "the statement is too long"],
+  "loops of one list": [`x = [1 ${"for i in [1] ".repeat(300_000)}]\n`, "too many loops and conditions in one list"],
+  "conditions of one list": [
+    `x = [1 for i in [1] ${"if 1 ".repeat(300_000)}]\n`,
+    "too many loops and conditions in one list",
+  ],
+};
+
 const blocks = Array.from({ length: 100 }, (_, depth) => `${" ".repeat(depth + 1)}if True:\n`).join("");
 const deep: Record<string, [text: string, refusal: string]> = {
   "calls in blocks": [`def f(n):\n${blocks}${" ".repeat(101)}f(n)\nf(1)\n`, "too deeply nested"],
@@ -74,9 +98,9 @@ const deep: Record<string, [text: string, refusal: string]> = {
   ],
 };
 
-for (const [kind, cases] of Object.entries({ endless, huge, deep })) {
+for (const [kind, cases] of Object.entries({ endless, huge, wide, deep })) {
   for (const [name, [text, expected]] of Object.entries(cases)) {
-    test(`parseRules() refuses what is ${kind}: ${name}`, { timeout: 60_000 }, () => {
+    test(`parseRules() comes to an end with what is ${kind}: ${name}`, { timeout: 60_000 }, () => {
       assert.equal(refusal(text), expected);
     });
   }

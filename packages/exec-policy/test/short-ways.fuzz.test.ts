@@ -112,7 +112,7 @@ function treeOf(text: string, byTokens: boolean): (Statement | string)[] {
   return found;
 }
 
-const rounds = 6000;
+const rounds = 3000;
 
 test("parseRules() says the same by its short ways as by the long one", () => {
   const random = randomNumbers(20261123);
@@ -123,7 +123,7 @@ test("parseRules() says the same by its short ways as by the long one", () => {
     assert.deepEqual(parseRules(text, "t.rules"), whole, text);
     outcomes[whole.errors.length === 0 ? "good" : "broken"] += 1;
   }
-  assert.ok(outcomes.good > 500 && outcomes.broken > 500, JSON.stringify(outcomes));
+  assert.ok(outcomes.good > 300 && outcomes.broken > 300, JSON.stringify(outcomes));
 });
 
 test("parseRules() says the same by its short ways for every recorded case of the peer", () => {

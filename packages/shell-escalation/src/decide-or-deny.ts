@@ -68,7 +68,8 @@ function checked(event: ExecEvent, decision: Decision): Decision {
 
 /** An answer that took time does not stand: the next one has to be there at once. */
 function forThisOnce(decision: Decision): Decision {
-  return decision.verdict.kind === "run" ? { ...decision, verdict: { kind: "run" } } : decision;
+  const { verdict } = decision;
+  return verdict.kind === "run" && verdict.stands === true ? { ...decision, verdict: { kind: "run" } } : decision;
 }
 
 function isPromise(value: Decision | Promise<Decision>): value is Promise<Decision> {

@@ -119,5 +119,6 @@ const withoutEffect: Record<ExecEndEvent["how"], string | null> = {
   ended: null,
   replaced: null,
   failed: "the kernel then refused the exec",
+  changed: "what it would have executed was changed meanwhile, so it did not start",
   vanished: "the process was killed before it could exec",
 };

@@ -53,8 +53,16 @@ struct process {
 };
 
 /* VERDICT_STAND: run, and run again without asking what is the same in everything that was looked at.
- * VERDICT_BOUNDED: outside, in a sandbox of its own. */
-enum verdict_kind { VERDICT_RUN = 0, VERDICT_ESCALATE = 1, VERDICT_DENY = 2, VERDICT_STAND = 3, VERDICT_BOUNDED = 4 };
+ * VERDICT_BOUNDED: outside, in a sandbox of its own.
+ * VERDICT_SAME: run, if the call names what it did when it was asked about. */
+enum verdict_kind {
+    VERDICT_RUN = 0,
+    VERDICT_ESCALATE = 1,
+    VERDICT_DENY = 2,
+    VERDICT_STAND = 3,
+    VERDICT_BOUNDED = 4,
+    VERDICT_SAME = 5,
+};
 
 struct broker {
     int epoll_fd;
@@ -153,6 +161,6 @@ size_t times_all_were_signalled(void);
 /* Every thread of it is stopped. */
 bool is_stopped(pid_t pid);
 
-enum exec_end { END_ENDED = 0, END_VANISHED = 1, END_FAILED = 2 };
+enum exec_end { END_ENDED = 0, END_VANISHED = 1, END_FAILED = 2, END_CHANGED = 3 };
 
 #endif

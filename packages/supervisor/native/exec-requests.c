@@ -69,6 +69,7 @@ struct request {
     struct target target;
     struct exec_chain chain;
     struct standing_key key;
+    struct buffer asked; /* what Node sees of the call: path, working folder, vectors, files */
     enum verdict_kind verdict;
     char *deny_text;
     uint32_t chain_index;
@@ -266,6 +267,9 @@ static void finish_request(struct request *request) {
     target_close(&request->target);
     if (request->has_state)
         caller_state_release(&request->state);
+    request->asked.length = 0;
+    if (request->asked.capacity > STANDING_KEY_LIMIT * 64)
+        buffer_free(&request->asked); /* megabytes of arguments are not kept for the next one */
     free(request->deny_text);
     free(request->argv);
     free(request->env);
@@ -534,7 +538,35 @@ static enum call_outcome ask(struct request *request) {
      * so does putting a descriptor in, which comes before anything that is done for the caller outside. */
     buffer_end_frame(out, parts.frame);
     make_key(request, out, &parts);
-    return answer_or_ask(request, process, &parts);
+    outcome = answer_or_ask(request, process, &parts);
+    if (outcome == CALL_ASK)
+        buffer_bytes(&request->asked, out->data + parts.call, parts.end - parts.call);
+    return outcome;
+}
+
+/* The attack: while a person reads the question, another thread writes another path or argument into the memory that the kernel
+ * reads again after a Run, another process puts another file in the place of the program, or the folder is changed. So all of it
+ * is looked at once more. A few microseconds are left to that attack, where it had minutes. */
+static bool is_the_same(struct request *request) {
+    struct process *process = *process_slot(request->tgid);
+    struct buffer *out = &broker.out;
+    struct exec_parts parts = {.call = out->length};
+    char path[PATH_MAX] = "";
+    chain_close(&request->chain);
+    target_close(&request->target);
+    bool same = process != NULL &&
+                target_open(&request->target, request->tid, request->tgid, shared_root(request->listener->outside)) &&
+                resolve_call(request, process->source.fd, path, sizeof path) == CALL_ASK;
+    if (same) {
+        buffer_string(out, path, strlen(path));
+        buffer_string(out, request->target.cwd, strlen(request->target.cwd));
+        same = append_vectors(request, out, &parts) == CALL_ASK;
+        chain_append(&request->chain, out);
+        same = same && out->length - parts.call == request->asked.length &&
+               memcmp(out->data + parts.call, request->asked.data, request->asked.length) == 0;
+    }
+    out->length = parts.call;
+    return same;
 }
 
 static void begin_request(struct listener *listener, const struct seccomp_notif *notification) {
@@ -1106,7 +1138,7 @@ static bool parse_bounds(struct reader *reader, struct request *request) {
 void apply_verdict(struct reader *reader) {
     struct request *request = find_request(read_u64(reader));
     uint8_t kind = read_u8(reader);
-    if (reader->bad || kind > VERDICT_BOUNDED)
+    if (reader->bad || kind > VERDICT_SAME)
         die("Node sent a malformed verdict");
     if (request == NULL || request->stage != WAITING)
         return; /* it vanished while Node decided, and Node was told */
@@ -1116,9 +1148,13 @@ void apply_verdict(struct reader *reader) {
         refuse_request(request, END_FAILED);
         return;
     }
+    if (kind == VERDICT_SAME && !is_the_same(request)) {
+        refuse_request(request, END_CHANGED);
+        return;
+    }
     if (kind == VERDICT_STAND)
         standing_remember(&request->key);
-    if (kind == VERDICT_RUN || kind == VERDICT_STAND) {
+    if (kind == VERDICT_RUN || kind == VERDICT_STAND || kind == VERDICT_SAME) {
         if (process != NULL) {
             process->request_id = request->id;
             process->reports = true;

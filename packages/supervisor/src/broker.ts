@@ -63,7 +63,7 @@ export interface Broker {
   readonly finished: Promise<RunResult>;
 }
 
-const execEndings = ["ended", "vanished", "failed"] as const;
+const execEndings = ["ended", "vanished", "failed", "changed"] as const;
 
 function readExecEvent(payload: PayloadReader): { event: ExecEvent; previous: number } {
   const requestId = payload.count();
@@ -96,18 +96,19 @@ function readExecEvent(payload: PayloadReader): { event: ExecEvent; previous: nu
 const placeInBounds = 2;
 const verdictThatStands = 3;
 const verdictInBounds = 4;
+const verdictIfSame = 5;
 /** Execs that were answered by the broker are acknowledged not fewer at a time; it stops answering at 64 that are not. */
 const acknowledgedAtOnce = 16;
 
 /** The usual answer, in one piece: every exec of every command waits for it. */
-function runVerdictFrame(requestId: number, stands: boolean): Buffer {
+function runVerdictFrame(requestId: number, { stands, ifSame }: Verdict & { kind: "run" }): Buffer {
   const frame = Buffer.alloc(frameHeaderBytes + 9);
   frame.writeUInt32LE(9, 0);
   frame.writeUInt8(frameVersion, 4);
   frame.writeUInt8(frameKinds.verdict, 5);
   frame.writeUInt32LE(requestId % 2 ** 32, frameHeaderBytes);
   frame.writeUInt32LE(Math.floor(requestId / 2 ** 32), frameHeaderBytes + 4);
-  frame.writeUInt8(stands ? verdictThatStands : 0, frameHeaderBytes + 8);
+  frame.writeUInt8(stands === true ? verdictThatStands : ifSame === true ? verdictIfSame : 0, frameHeaderBytes + 8);
   return frame;
 }
 
@@ -123,7 +124,7 @@ function encodeTexts(texts: readonly Text[]): Buffer {
 }
 
 function verdictFrame(requestId: number, verdict: Verdict): Buffer {
-  if (verdict.kind === "run") return runVerdictFrame(requestId, verdict.stands === true);
+  if (verdict.kind === "run") return runVerdictFrame(requestId, verdict);
   const frame = new FrameWriter(frameKinds.verdict).u64(requestId);
   if (verdict.kind === "deny") {
     // The stand-in prints one line of bounded length; a NUL cannot travel in it.

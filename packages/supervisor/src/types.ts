@@ -58,8 +58,9 @@ export interface ExecEvent {
 export interface ExecEndEvent {
   requestId: number;
   /** `ended`: the process is gone; `replaced`: it exec'd again, `by` is the request that replaced it;
-   *  `vanished`: it was killed before the verdict took effect; `failed`: the kernel refused the exec after all. */
-  how: "ended" | "replaced" | "vanished" | "failed";
+   *  `vanished`: it was killed before the verdict took effect; `failed`: the kernel refused the exec after all;
+   *  `changed`: it was to run if it was still the same, and was not. */
+  how: "ended" | "replaced" | "vanished" | "failed" | "changed";
   exitCode: number | null;
   /** Signal number. */
   signal: number | null;
@@ -71,7 +72,10 @@ export interface ExecEndEvent {
 export type Verdict =
   /** `stands`: later execs run without waiting, as long as path, cwd, `argv[0]`, `outside` and all of `chain` but `fd` are the same
    *  and the environment has no `LD_...` variable. Say so only where nothing else was looked at. */
-  | { kind: "run"; stands?: true }
+  /** `ifSame`: only if path, cwd, arguments, environment and files are what they were when the exec was told; else the caller gets
+   *  EACCES, and the exec ends as `changed`. For answers that take as long as people do. */
+  | { kind: "run"; stands?: true; ifSame?: never }
+  | { kind: "run"; stands?: never; ifSame?: true }
   | { kind: "deny"; reason: string }
   | {
       kind: "escalate";

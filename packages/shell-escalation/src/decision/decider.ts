@@ -446,7 +446,7 @@ class RuleDecider implements Decider {
     if (keep?.scope === "always" && known === undefined)
       return deny(about.file, about.kind, `${about.reason}: the answer names an approval that was not proposed`);
     const by = keep === undefined || exec === null ? answer.by : this.#keep(keep, exec, about.reason, answer.by);
-    return approved(allowed(`; approved by ${by}`), by);
+    return ifSame(approved(allowed(`; approved by ${by}`), by));
   }
 
   /** Who said yes, and what became of it. */
@@ -667,6 +667,11 @@ function fileOf(event: ExecEvent): Text {
 
 function run(file: Text, kind: ReasonKind, text: string): Decision {
   return { verdict: { kind: "run" }, reason: { kind, text }, file };
+}
+
+/** The attack: another program is put in the place of the one that the person reads about. What is carried outside has been opened. */
+function ifSame(decision: Decision): Decision {
+  return decision.verdict.kind === "run" ? { ...decision, verdict: { kind: "run", ifSame: true } } : decision;
 }
 
 function deny(file: Text, kind: ReasonKind, text: string): Decision {

@@ -72,7 +72,12 @@ function decisionOf(
   const kind: unknown = decision?.kind;
   switch (kind) {
     case "run":
-      return { verdict: { kind: "run" }, reason: reasonOf(decision, "the policy runs it"), file: fileOf(event) };
+      // The policy may ask a person, which takes long enough to put something else in the program's place.
+      return {
+        verdict: { kind: "run", ifSame: true },
+        reason: reasonOf(decision, "the policy runs it"),
+        file: fileOf(event),
+      };
     case "deny":
       return denied(event, reasonOf(decision, "the policy denies it").text);
     case "escalate":

@@ -8,7 +8,8 @@
  *         | <---- message 4  | <- send -------- | <- onExecEnd ----------- |
  *
  *  Fails closed: what can't be understood is denied, and a wrapper without an answer runs nothing. */
-import type { EscalateEvent } from "@sallyport/protocol";
+import { isDeepStrictEqual } from "node:util";
+import type { EscalateEvent, Text } from "@sallyport/protocol";
 import type {
   Broker,
   BrokerHandlers,
@@ -37,12 +38,18 @@ import type { WrapperRequest } from "./messages.ts";
 interface Session {
   version: 1 | 2;
   request: WrapperRequest;
+  /** "" where the wrapper is where it says. */
+  folder: Text;
+  /** What was judged. */
+  files: ExecFiles | null;
   /** Set while its descriptors are awaited. */
   granted: { verdict: Verdict & { kind: "escalate" }; numbers: number[] } | null;
   isStarted: boolean;
   /** Why the program could not be started outside. */
   failure: string | null;
 }
+
+type ExecFiles = { cwd: ExecEvent["cwd"]; chain: ExecEvent["chain"] };
 
 /** The peer's wrapper ignores SIGPIPE for itself; its program must not inherit that. */
 const allButSigpipe = ~(1n << 12n) & 0xffff_ffff_ffff_ffffn;
@@ -83,8 +90,8 @@ export class WrapperDoor {
     if (session === undefined) return;
     switch (verdict.kind) {
       case "run":
-        this.#sessions.delete(requestId);
-        this.#broker?.send(requestId, "run", runAnswer(session.version, this.#shellOf()));
+        if (verdict.ifSame === true) return this.#runIfSame(requestId, session);
+        this.#run(requestId, session);
         return;
       case "deny":
         this.#deny(requestId, verdict.reason);
@@ -93,6 +100,23 @@ export class WrapperDoor {
         session.granted = { verdict, numbers: [] };
         this.#broker?.send(requestId, "grant", escalateAnswer(session.version));
     }
+  }
+
+  #run(sessionId: number, { version }: Session): void {
+    this.#sessions.delete(sessionId);
+    this.#broker?.send(sessionId, "run", runAnswer(version, this.#shellOf()));
+  }
+
+  /** The wrapper finds the program anew, by its name: what that names is looked at once more. */
+  #runIfSame(sessionId: number, session: Session): void {
+    this.#broker?.open(sessionId, session.folder, session.request.file, (files) => {
+      if (!this.#sessions.has(sessionId)) return; // killed meanwhile
+      if (!("errno" in files) && session.files !== null && isSame(files, session.files))
+        return this.#run(sessionId, session);
+      this.#deny(sessionId, "it was changed while it was asked about");
+      const ending = { exitCode: null, signal: null, by: null, atMs: Date.now() };
+      this.#handlers.onExecEnd({ requestId: sessionId, how: "changed", ...ending });
+    });
   }
 
   #shellOf(): { shell?: string } {
@@ -109,11 +133,23 @@ export class WrapperDoor {
     const request = readRequest(event.message);
     if (typeof request === "string") return this.#deny(sessionId, `the wrapper sent ${request}`);
     const version = commonVersion(request.version);
-    this.#sessions.set(sessionId, { version, request, granted: null, isStarted: false, failure: null });
-    const isThere = request.workdir === event.cwd;
-    this.#broker?.open(sessionId, isThere ? "" : request.workdir, request.file, (files) => {
+    const folder = request.workdir === event.cwd ? "" : request.workdir;
+    const session: Session = {
+      version,
+      request,
+      folder,
+      files: null,
+      granted: null,
+      isStarted: false,
+      failure: null,
+    };
+    this.#sessions.set(sessionId, session);
+    this.#broker?.open(sessionId, folder, request.file, (files) => {
       if (!this.#sessions.has(sessionId)) return; // killed meanwhile
-      if (!("errno" in files)) return this.#handlers.onExec(execOf(event, request, files));
+      if (!("errno" in files)) {
+        session.files = files;
+        return this.#handlers.onExec(execOf(event, request, files));
+      }
       if (files.errno < 0) return this.#deny(sessionId, `it can't be told what "${textToDisplay(request.file)}" is`);
       // An exec that fails anyway is not decided on, so that it fails as it would without us. The wrapper is told with what, because
       // the file might be there a moment later.
@@ -195,6 +231,12 @@ export class WrapperDoor {
     }
     this.#handlers.onExecEnd(event);
   }
+}
+
+/** In all but the broker's descriptors, which are new ones. */
+function isSame(files: ExecFiles, judged: ExecFiles): boolean {
+  const plain = ({ cwd, chain }: ExecFiles): unknown => [cwd, chain.map((file) => ({ ...file, fd: -1 }))];
+  return isDeepStrictEqual(plain(files), plain(judged));
 }
 
 /** The plain protocol has no words for it. */

@@ -78,31 +78,63 @@ test("turn/steer names the running turn, and its words reach the model with the 
   );
 });
 
-test("words that wait when the turn is interrupted or fails are kept, shown, and told to the model next", async () => {
-  for (const ending of ["interrupted", "failed"] as const) {
-    const { wait, open } = gate();
-    const failing = [shell(wait), { delay_ms: 100, error: { status: 400, message: "no" } }];
-    const script = ending === "failed" ? failing : [shell("sleep 1000")];
-    const thread = await client.startThread(place.script([...script, { expect: "next", text: "done" }]));
-    const id = await startTurn(thread.id, "go");
-    await commandStarted(id);
-    open();
-    // Of the failing turn, the words come while the model's last request runs.
-    if (ending === "failed")
-      await client.next(
-        ({ method, params }) =>
-          method === "item/completed" && params.turnId === id && params.item.type === "commandExecution",
-      );
-    await client.call("turn/steer", { threadId: thread.id, input: words("do not lose me"), expectedTurnId: id });
-    if (ending === "interrupted") await client.call("turn/interrupt", { threadId: thread.id, turnId: id });
-    assert.equal((await client.turnCompleted(id)).status, ending);
-    const texts = (await itemsOf(thread.id)).flatMap(({ type, content }) =>
-      type === "userMessage" ? [content[0].text] : [],
-    );
-    assert.deepEqual(texts, ["go", "do not lose me"]);
-    assert.equal((await client.runTurn(thread.id, "next")).status, "completed");
-  }
+test("words that wait when the turn fails are kept, shown, and told to the model next", async () => {
+  const { wait, open } = gate();
+  const failing = [shell(wait), { delay_ms: 100, error: { status: 400, message: "no" } }];
+  const thread = await client.startThread(place.script([...failing, { expect: "next", text: "done" }]));
+  const id = await startTurn(thread.id, "go");
+  await commandStarted(id);
+  open();
+  // The words come while the model's last request runs.
+  await client.next(
+    ({ method, params }) =>
+      method === "item/completed" && params.turnId === id && params.item.type === "commandExecution",
+  );
+  await client.call("turn/steer", { threadId: thread.id, input: words("do not lose me"), expectedTurnId: id });
+  const failed = await client.turnCompleted(id);
+  assert.deepEqual([failed.status, failed.untakenInput], ["failed", undefined]);
+  assert.deepEqual(await textsOf(thread.id), ["go", "do not lose me"]);
+  assert.equal((await client.runTurn(thread.id, "next")).status, "completed");
 });
+
+test("words that wait when the turn is interrupted are given back, for whoever sent them to send again", async () => {
+  const script = [shell("sleep 1000"), { expect: "send me again", text: "done" }];
+  const thread = await client.startThread(place.script(script));
+  const id = await startTurn(thread.id, "go");
+  await commandStarted(id);
+  for (const [text, clientUserMessageId] of [
+    ["send me again", "mine"],
+    ["and me", null],
+  ] as const) {
+    const steer = { threadId: thread.id, input: words(text), expectedTurnId: id, clientUserMessageId };
+    await client.call("turn/steer", steer);
+  }
+  await client.call("turn/interrupt", { threadId: thread.id, turnId: id });
+  const interrupted = await client.turnCompleted(id);
+  const given = interrupted.untakenInput?.map(({ content: [part], clientId }) => [
+    part?.type === "text" ? part.text : "",
+    clientId,
+  ]);
+  assert.deepEqual(
+    [interrupted.status, given],
+    [
+      "interrupted",
+      [
+        ["send me again", "mine"],
+        ["and me", null],
+      ],
+    ],
+  );
+  // By the item a client would know that they were taken up.
+  assert.deepEqual(await textsOf(thread.id), ["go"]);
+  const { thread: read } = await client.call("thread/read", { threadId: thread.id, includeTurns: true });
+  assert.deepEqual(read.turns[0].untakenInput, interrupted.untakenInput);
+  assert.equal((await client.runTurn(thread.id, "send me again")).status, "completed");
+});
+
+async function textsOf(threadId: string): Promise<string[]> {
+  return (await itemsOf(threadId)).flatMap(({ type, content }) => (type === "userMessage" ? [content[0].text] : []));
+}
 
 test("thread/shellCommand runs as the user in a turn of its own, and the model hears of it", async () => {
   const thread = await client.startThread(

@@ -594,6 +594,7 @@ export interface Turn {
   durationMs: number | null;
   hookRuns: HookRunSummary[];
   blockedInput?: BlockedInput;
+  untakenInput?: UntakenInput[];
   execRuns?: ExecRun[];
 }
 export interface UserMessageItem {
@@ -721,6 +722,10 @@ export interface HookRunSummary {
 export interface HookOutputEntry {
   kind: HookOutputEntryKind;
   text: string;
+}
+export interface UntakenInput {
+  content: UserInput[];
+  clientId: string | null;
 }
 export interface ExecRun {
   id: string;

@@ -177,6 +177,7 @@ export {
   TurnSteerResponse,
   TurnsListParams,
   TurnsListResponse,
+  UntakenInput,
   UserInput,
   UserMessageItem,
   WarningNotification,

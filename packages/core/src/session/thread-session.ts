@@ -10,6 +10,7 @@ import type {
   ThreadTokenUsage,
   TokenUsageBreakdown,
   Turn as WireTurn,
+  UntakenInput,
 } from "@sallyport/protocol";
 import { openApprovals } from "@sallyport/rules-store";
 import type { ApprovalBook } from "@sallyport/rules-store";
@@ -208,6 +209,7 @@ export class ThreadSession {
     }
     const { turn, questions } = waiting;
     const { running, end } = newRunningTurn(turn.id, "work");
+    running.steered.push(...(turn.untakenInput ?? []).map(steeredAgain));
     this.#turn = running;
     this.#status = { type: "active", activeFlags: ["waitingOnApproval"] };
     this.#itemIds.reserve(turn.items.map(({ id }) => id));
@@ -749,6 +751,10 @@ function newRunningTurn(id: string, kind: RunningTurn["kind"]): { running: Runni
     ended,
   };
   return { running, end };
+}
+
+function steeredAgain({ content, clientId }: UntakenInput): TurnInput {
+  return { input: content, clientUserMessageId: clientId, outputSchema: null };
 }
 
 function pendingOf({ settings }: StoredThread): JsonValue[] {

@@ -23,6 +23,7 @@ import type {
   TurnError,
   TurnItemsView,
   TurnStatus,
+  UntakenInput,
 } from "@sallyport/protocol";
 
 /** What a JSON document can hold. Key order is kept, so the same value gives the same bytes after any number of resumes. */
@@ -76,6 +77,8 @@ export interface StoredTurn {
   completedAtMs: number | null;
   durationMs: number | null;
   blockedInput: BlockedInput | null;
+  /** Steered words that were not taken up, the first ones first. Absent: none. */
+  untakenInput?: readonly UntakenInput[];
 }
 
 /** One message of the model's input, as it is sent: roles and parts, hook context and provider's reasoning included. The store

@@ -48,6 +48,7 @@ export function toTurn(turn: TurnRecord, execRuns?: readonly StoredExecRun[]): T
     durationMs: turn.durationMs,
     hookRuns: turn.hookRuns.map(toHookRunSummary),
     ...(turn.blockedInput === null ? {} : { blockedInput: turn.blockedInput }),
+    ...(turn.untakenInput === undefined ? {} : { untakenInput: [...turn.untakenInput] }),
     ...(execRuns === undefined ? {} : { execRuns: execRuns.map(toExecRun) }),
   };
 }

@@ -8,6 +8,7 @@ import type {
   Turn as WireTurn,
   TurnError,
   TurnStatus,
+  UntakenInput,
 } from "@sallyport/protocol";
 import type { StoreChange, StoredTurn } from "../store/index.ts";
 import type { TurnContext } from "./turn-context.ts";
@@ -33,6 +34,8 @@ export class TurnFrame {
   readonly #startedAtMs: number;
   /** A prompt that a hook refused. */
   blockedInput: BlockedInput | null;
+  /** What was steered into it and not taken up. */
+  untakenInput: readonly UntakenInput[] = [];
 
   /** `begun`: the turn as an earlier server has stored it. */
   constructor(context: TurnContext, session: FrameSession, begun: StoredTurn | null) {
@@ -95,11 +98,12 @@ export class TurnFrame {
       completedAtMs,
       durationMs: completedAtMs === null ? null : completedAtMs - startedAtMs,
       blockedInput: this.blockedInput,
+      ...(this.untakenInput.length === 0 ? {} : { untakenInput: this.untakenInput }),
     };
   }
 
   #wire(turn: StoredTurn, lastMessage: AgentMessageItem | null): WireTurn {
-    const { startedAtMs, completedAtMs, durationMs, blockedInput, ...rest } = turn;
+    const { startedAtMs, completedAtMs, durationMs, blockedInput, untakenInput, ...rest } = turn;
     return {
       ...rest,
       items: lastMessage === null ? [] : [lastMessage],
@@ -109,6 +113,7 @@ export class TurnFrame {
       durationMs,
       hookRuns: this.#session.hookRuns().map(toHookRunSummary),
       ...(blockedInput === null ? {} : { blockedInput }),
+      ...(untakenInput === undefined ? {} : { untakenInput: [...untakenInput] }),
     };
   }
 }

@@ -17,6 +17,7 @@ import type {
   HookInputs,
   ThreadTokenUsage,
   TokenUsageBreakdown,
+  UntakenInput,
   UserInput,
 } from "@sallyport/protocol";
 import { v7 as uuidv7 } from "uuid";
@@ -104,11 +105,9 @@ export class Turn {
   async run(): Promise<void> {
     if (this.#waiting === null) await this.#frame.begin();
     const ending = await this.#workToEnd();
-    if (ending === "suspended") {
-      await this.#session.userCommandsEnded();
-      return;
-    }
-    await this.#keepSteered();
+    if (ending === "suspended") return await this.#suspend();
+    if (ending.status === "interrupted") this.#frame.untakenInput = await this.#untaken();
+    else await this.#keepSteered();
     await this.#frame.complete(ending, this.#items.lastMessage);
   }
 
@@ -261,8 +260,27 @@ export class Turn {
     return outcomes.includes("accepted");
   }
 
-  /** An interrupt or a failure came before the model was asked again: the words are not lost, the next turn's request has them. Hooks
-   *  see them as ever, so what they refuse does not slip in behind an interrupt. */
+  /** The turn goes on where its question is asked again, and takes these words up then. */
+  async #suspend(): Promise<void> {
+    this.#frame.untakenInput = await this.#untaken();
+    if (this.#frame.untakenInput.length > 0) await this.#context.log.record([this.beginning()]);
+  }
+
+  /** An interrupt came before the model was asked again, and nobody would answer. No item is made of the words: by that clients know
+   *  that they were not taken up. */
+  async #untaken(): Promise<UntakenInput[]> {
+    await this.#session.userCommandsEnded();
+    const untaken: TurnInput[] = [];
+    for (;;) {
+      const steered = this.#session.takeLastSteered();
+      if (steered.length === 0) break;
+      untaken.push(...steered);
+    }
+    return untaken.map(({ input, clientUserMessageId }) => ({ content: [...input], clientId: clientUserMessageId }));
+  }
+
+  /** A failure came before the model was asked again: the words are not lost, the next turn's request has them. Hooks see them as ever,
+   *  so what they refuse does not slip in behind a failure. */
   async #keepSteered(): Promise<void> {
     await this.#session.userCommandsEnded();
     for (;;) {

@@ -120,3 +120,20 @@ test("what the client wants changed when it resumes does not reach the turn that
   assert.throws(() => session.answerApproval(requestId, "acceptForSession"), { code: "APPROVAL_UNKNOWN" });
   assert.equal((await heard.completedTurn(turnId)).status, "completed");
 });
+
+test("words that were steered into a turn before its server ended are taken up when it goes on", async () => {
+  const before = makeStage();
+  const model = before.script([asks]);
+  const thread = await startThread(before, { model, approvalPolicy: "untrusted" });
+  const { id } = await thread.session.startTurn({ input });
+  await thread.heard.until(({ requests }) => requests[0]);
+  thread.session.steerTurn(id, [{ type: "text", text: "also this", text_elements: [] }]);
+  const stage = await before.reopen();
+  writeFileSync(model.slice("scripted:".length), JSON.stringify({ expect: "also this", text: "ok" }));
+  const session = await stage.threads.resume(thread.session.id);
+  const heard = new Heard(session);
+  const { requestId } = await heard.until(({ requests }) => requests[0] ?? session.waitingApprovals[0]);
+  session.answerApproval(requestId, "decline");
+  const turn = await heard.completedTurn(id);
+  assert.deepEqual([turn.status, turn.untakenInput], ["completed", undefined]);
+});

@@ -34,7 +34,16 @@ export {
   ToolItemStatus,
   UserMessageItem,
 } from "./thread-item.ts";
-export { BlockedInput, CodexErrorInfo, ExecRun, Turn, TurnError, TurnItemsView, TurnStatus } from "./turn.ts";
+export {
+  BlockedInput,
+  CodexErrorInfo,
+  ExecRun,
+  Turn,
+  TurnError,
+  TurnItemsView,
+  TurnStatus,
+  UntakenInput,
+} from "./turn.ts";
 export { GitInfo, Thread, ThreadActiveFlag, ThreadHistoryMode, ThreadSource, ThreadStatus } from "./thread.ts";
 export {
   AgentMessageDeltaNotification,

@@ -45,6 +45,11 @@ export type TurnError = z.infer<typeof TurnError>;
 export const BlockedInput = z.strictObject({ content: z.array(UserInput), hookRunId: z.uuid() });
 export type BlockedInput = z.infer<typeof BlockedInput>;
 
+/** Words that were steered into a turn, and that it did not take up before it was interrupted: no item has them, and the model never
+ *  got them. Who sent them sends them again, or does not. Ours. */
+export const UntakenInput = z.strictObject({ content: z.array(UserInput), clientId: z.string().nullable() });
+export type UntakenInput = z.infer<typeof UntakenInput>;
+
 /** One program that a command started, and what was decided. The same facts as the journal's record, in this protocol's words:
  *  `startedAtMs` is when it was decided. `completedAtMs`, `exitCode` and `signal` are null while it runs and where its end was
  *  not seen. Ours, and only for clients that asked. */
@@ -82,6 +87,7 @@ export const Turn = z.strictObject({
   durationMs: z.int().nullable(),
   hookRuns: z.array(HookRunSummary),
   blockedInput: BlockedInput.optional(),
+  untakenInput: z.array(UntakenInput).optional(),
   execRuns: z.array(ExecRun).optional(),
 });
 export type Turn = z.infer<typeof Turn>;

@@ -115,7 +115,7 @@ test("the keys of a thread, a turn, a command and an exec run stay as they are",
   );
   assert.deepEqual(
     Object.keys(Turn.shape).join(" "),
-    "id rootTurnId items itemsView status error startedAt completedAt durationMs hookRuns blockedInput execRuns",
+    "id rootTurnId items itemsView status error startedAt completedAt durationMs hookRuns blockedInput untakenInput execRuns",
   );
   assert.deepEqual(
     Object.keys(CommandExecutionItem.shape).join(" "),

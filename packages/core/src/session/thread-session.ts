@@ -7,10 +7,7 @@ import type {
   ThreadReadState,
   ThreadReadStateOperation,
   ThreadStatus,
-  ThreadTokenUsage,
-  TokenUsageBreakdown,
   Turn as WireTurn,
-  UntakenInput,
 } from "@sallyport/protocol";
 import { openApprovals } from "@sallyport/rules-store";
 import type { ApprovalBook } from "@sallyport/rules-store";
@@ -20,8 +17,8 @@ import { callForHook } from "../mcp/hook-calls.ts";
 import type { McpPool } from "../mcp/server-pool.ts";
 import { ThreadServers } from "../mcp/thread-servers.ts";
 import { createModel } from "../models/create-model.ts";
-import type { Model, ModelMessage } from "../models/model.ts";
-import type { JsonValue, StoreChange, StoredThread, ThreadPatch, ThreadStore } from "../store/index.ts";
+import type { Model } from "../models/model.ts";
+import type { StoreChange, StoredThread, ThreadPatch, ThreadStore } from "../store/index.ts";
 import { CompactTurn } from "../turns/compact-turn.ts";
 import { History, toolMessage } from "../turns/history.ts";
 import { ItemIds } from "../turns/item-ids.ts";
@@ -31,7 +28,6 @@ import { Interrupted } from "../turns/turn-context.ts";
 import type { TurnContext } from "../turns/turn-context.ts";
 import { TurnHooks } from "../turns/turn-hooks.ts";
 import type { TurnProgress } from "../turns/turn-progress.ts";
-import type { HookSurroundings } from "../turns/turn-hooks.ts";
 import { Turn } from "../turns/turn.ts";
 import type { TurnInput, TurnSession } from "../turns/turn.ts";
 import { callUserCommand } from "../turns/user-command-call.ts";
@@ -39,13 +35,14 @@ import type { UserCommand } from "../turns/user-command-call.ts";
 import { Approvals } from "./approvals.ts";
 import type { ApprovalDecision, ApprovalRequest } from "./approvals.ts";
 import { PermissionGrants, offersPermissions } from "./permission-grants.ts";
-import { afterRevert, afterTurn, marked } from "./read-state.ts";
 import { SessionHooks, configWarnings } from "./session-hooks.ts";
 import type { HookSetup, SessionConfig } from "./session-hooks.ts";
-import { changeSettings, storedSettings } from "./session-settings.ts";
+import { changeSettings } from "./session-settings.ts";
 import type { SessionSettings, SettingsOverrides } from "./session-settings.ts";
 import { stopLimit } from "./stop-limit.ts";
+import { RunningTurn, begunTurn } from "./running-turn.ts";
 import { ThreadRules } from "./thread-rules.ts";
+import { ThreadState } from "./thread-state.ts";
 import { interruptWaitingTurn, readWaitingTurn } from "./waiting-turn.ts";
 import type { WaitingTurn } from "./waiting-turn.ts";
 import { ThreadLog } from "./thread-log.ts";
@@ -92,31 +89,6 @@ interface RunnableTurn {
   run(): Promise<void>;
 }
 
-interface RunningTurn {
-  id: string;
-  kind: "work" | "compact";
-  abort: AbortController;
-  steered: TurnInput[];
-  /** Nothing more is taken up in this turn. */
-  takesNoMore: boolean;
-  /** Commands that the user typed while it ran. */
-  userCommands: Set<Promise<void>>;
-  /** What those commands run in; null until the turn is made. */
-  context: TurnContext | null;
-  /** All is done but to say so. */
-  isCompleting: boolean;
-  ended: Promise<void>;
-}
-
-const noUsage: TokenUsageBreakdown = {
-  totalTokens: 0,
-  inputTokens: 0,
-  cachedInputTokens: 0,
-  cacheWriteInputTokens: 0,
-  outputTokens: 0,
-  reasoningOutputTokens: 0,
-};
-
 export class ThreadSession {
   readonly id: string;
   readonly #options: SessionOptions;
@@ -130,27 +102,21 @@ export class ThreadSession {
   readonly #itemIds = new ItemIds();
   readonly #grants = new PermissionGrants();
   readonly #failureListeners = new Set<(error: unknown) => void>();
-  #thread: StoredThread;
-  #settings: SessionSettings;
+  readonly #state: ThreadState;
   #config: SessionConfig;
-  #status: ThreadStatus = { type: "idle" };
   #model: { key: string; model: Model } | null = null;
   #turn: RunningTurn | null = null;
   #closing: Promise<void> | null = null;
   #reverting: Promise<void> | null = null;
   /** By the turn that runs. */
   #wasCompacted = false;
-  /** For the model, before its next request; stored with the thread. */
-  #pending: JsonValue[];
 
   private constructor(options: SessionOptions, history: History, lastTurnId: string | null) {
     this.#options = options;
     this.id = options.thread.id;
-    this.#thread = options.thread;
-    this.#settings = options.settings;
+    this.#state = new ThreadState(options.thread, options.settings);
     this.#config = options.config;
     this.#history = history;
-    this.#pending = pendingOf(options.thread);
     this.#log = new ThreadLog(options.store, this.id);
     this.#mcp = new ThreadServers({
       pool: options.mcpPool,
@@ -161,7 +127,7 @@ export class ThreadSession {
     this.#hooks = new SessionHooks(options, {
       threadId: this.id,
       log: this.#log,
-      around: () => this.#surroundings(),
+      around: () => this.#state.surroundings,
       config: options.config,
       lastTurnId,
       callMcpTool: callForHook(this.#mcp),
@@ -176,7 +142,7 @@ export class ThreadSession {
       threadId: this.id,
       log: this.#log,
       nextRequestId: () => options.nextRequestId(),
-      onFlags: (activeFlags) => this.#changeStatus({ type: "active", activeFlags }),
+      onFlags: (activeFlags) => this.#state.changeStatus({ type: "active", activeFlags }),
       answerWithinMs: options.answerWithinMs,
     });
   }
@@ -208,27 +174,27 @@ export class ThreadSession {
       return null;
     }
     const { turn, questions } = waiting;
-    const { running, end } = newRunningTurn(turn.id, "work");
-    running.steered.push(...(turn.untakenInput ?? []).map(steeredAgain));
+    const running = new RunningTurn(turn.id, "work");
+    running.steerAgain(turn.untakenInput ?? []);
     this.#turn = running;
-    this.#status = { type: "active", activeFlags: ["waitingOnApproval"] };
+    this.#state.status = { type: "active", activeFlags: ["waitingOnApproval"] };
     this.#itemIds.reserve(turn.items.map(({ id }) => id));
     this.#hooks.goOnWithTurn(turn.id, turn.hookRuns);
     const input = { input: [], clientUserMessageId: null, outputSchema: progress.outputSchema };
     const resumed = this.#makeTurn(running, model, { input, progress, waiting: { turn, questions } });
-    return () => void this.#run(resumed).finally(end);
+    return () => void this.#run(resumed).finally(running.end);
   }
 
   #modelOrNull(): Model | null {
     try {
-      return this.#modelFor(this.#settings);
+      return this.#modelFor(this.#state.settings);
     } catch {
       return null; // whoever starts the next turn hears of that
     }
   }
 
   get thread(): StoredThread {
-    return this.#thread;
+    return this.#state.thread;
   }
 
   /** Where it is stored; threads that are not to be kept have another store than the rest. */
@@ -241,11 +207,11 @@ export class ThreadSession {
   }
 
   get settings(): SessionSettings {
-    return this.#settings;
+    return this.#state.settings;
   }
 
   get status(): ThreadStatus {
-    return this.#status;
+    return this.#state.status;
   }
 
   get activeTurnId(): string | null {
@@ -284,7 +250,7 @@ export class ThreadSession {
    *  loop. Throws `TURN_ACTIVE`, `THREAD_CLOSED`, `INPUT_REFUSED`, and what a model that can't be made throws. */
   async startTurn({ input, clientUserMessageId, outputSchema, ...overrides }: StartTurnOptions): Promise<WireTurn> {
     await this.#turnIsFree();
-    const settings = changeSettings(this.#settings, this.#config.config, overrides);
+    const settings = changeSettings(this.#state.settings, this.#config.config, overrides);
     userParts(input, settings.cwd);
     const turnInput = { input, clientUserMessageId: clientUserMessageId ?? null, outputSchema: outputSchema ?? null };
     return await this.#startWork(settings, turnInput);
@@ -302,7 +268,7 @@ export class ThreadSession {
     if (running?.kind === "work") await running.ended;
     await this.#turnIsFree();
     const input = { input: [], clientUserMessageId: null, outputSchema: null, userCommand: command };
-    await this.#startWork(this.#settings, input);
+    await this.#startWork(this.#state.settings, input);
   }
 
   /** Starts a turn that puts a summary in the place of the model's input. Throws what `startTurn()` throws, `INPUT_REFUSED` where
@@ -318,8 +284,8 @@ export class ThreadSession {
         },
       );
     }
-    const model = this.#modelFor(this.#settings);
-    await this.#start("compact", this.#settings, (running) => {
+    const model = this.#modelFor(this.#state.settings);
+    await this.#start("compact", this.#state.settings, (running) => {
       const nothingYet = { outputSchema: null, rounds: 0, lastText: null, granted: [], call: null };
       const context = this.#contextOf(running, { limit: (run) => run, progress: nothingYet });
       return new CompactTurn(context, this.#turnSession(running, model));
@@ -362,28 +328,27 @@ export class ThreadSession {
     settings: SessionSettings,
     make: (running: RunningTurn) => RunnableTurn,
   ): Promise<WireTurn> {
-    const { running, end } = newRunningTurn(uuidv7(), kind);
+    const running = new RunningTurn(uuidv7(), kind);
     this.#turn = running; // before the first await, so that a second call finds it
-    this.#settings = settings;
+    this.#state.settings = settings;
     this.#hooks.beginTurn(running.id);
     const turn = make(running);
     try {
-      await this.#log.record([turn.beginning(), this.#settingsChange()]);
+      await this.#log.record([turn.beginning(), this.#state.settingsChange()]);
     } catch (error) {
       this.#endTurn();
-      end();
+      running.end();
       throw error;
     }
-    setImmediate(() => void this.#run(turn).finally(end));
+    setImmediate(() => void this.#run(turn).finally(running.end));
     return begunTurn(running.id);
   }
 
   #runBeside(running: RunningTurn, context: TurnContext, command: UserCommand): void {
     const ended = callUserCommand(context, command)
-      .then((message) => this.#addPending([message]))
-      .catch((error: unknown) => this.#fail(error))
-      .finally(() => running.userCommands.delete(ended));
-    running.userCommands.add(ended);
+      .then((message) => this.#log.record([this.#state.addPending([message])]))
+      .catch((error: unknown) => this.#fail(error));
+    running.addUserCommand(ended);
   }
 
   /** Items of the Responses API for the model alone, before its next request. Throws `INPUT_REFUSED`, `THREAD_CLOSED`. */
@@ -391,41 +356,19 @@ export class ThreadSession {
     // Few clients do this, and the schemas take long to load.
     const { injectedMessages } = await import("../turns/injected-items.ts");
     this.#refuseClosed();
-    await this.#addPending(injectedMessages(items));
-  }
-
-  /** Resolves when they are stored. */
-  #addPending(messages: readonly ModelMessage[]): Promise<void> {
-    const bodies = JSON.parse(JSON.stringify(messages)) as JsonValue[];
-    return this.#log.record([this.#pendingChange([...this.#pending, ...bodies])]);
-  }
-
-  #pendingChange(pending: JsonValue[]): StoreChange {
-    this.#pending = pending;
-    return this.#settingsChange();
+    await this.#log.record([this.#state.addPending(injectedMessages(items))]);
   }
 
   /** Changes what is known of the thread as such. */
   async update(patch: ThreadPatch): Promise<void> {
-    this.#thread = { ...this.#thread, ...patch };
-    await this.#log.record([{ kind: "updateThread", patch }]);
+    await this.#log.record([this.#state.patch(patch)]);
   }
 
   /** Throws `READ_STATE_CHANGED`. */
   async markRead(operation: ThreadReadStateOperation, expectedRevision: string): Promise<ThreadReadState> {
-    const readState = marked(this.#thread.readState, operation, expectedRevision);
-    const { changes, notifications } = this.#readStateChange(readState);
+    const { readState, changes, notifications } = this.#state.markRead(operation, expectedRevision);
     await this.#log.record(changes, notifications);
     return readState;
-  }
-
-  #readStateChange(readState: ThreadReadState | null): { changes: StoreChange[]; notifications: ServerNotification[] } {
-    if (readState === null || this.#thread.ephemeral) return { changes: [], notifications: [] };
-    this.#thread = { ...this.#thread, readState };
-    return {
-      changes: [{ kind: "updateThread", patch: { readState } }],
-      notifications: [{ method: "thread/readState/changed", params: { threadId: this.id, readState } }],
-    };
   }
 
   /** Removes the turn and all later ones; a running turn is interrupted first. Throws `TURN_NOT_FOUND`. */
@@ -449,17 +392,17 @@ export class ThreadSession {
         data: { threadId: this.id, turnId: beforeTurnId },
       });
     }
-    this.#turn?.abort.abort(new Interrupted());
+    this.#turn?.interrupt();
     await this.idle();
-    this.#status = { type: "idle" };
+    this.#state.status = { type: "idle" };
     const { id: threadId } = this;
-    const unread = this.#readStateChange(afterRevert(this.#thread.readState, beforeTurnId));
+    const unread = this.#state.readStateReverted(beforeTurnId);
     await this.#log.record(
       [{ kind: "revert", beforeTurnId }, ...unread.changes],
       [
         ...unread.notifications,
         { method: "thread/status/changed", params: { threadId, status: { type: "notLoaded" } } },
-        { method: "thread/status/changed", params: { threadId, status: this.#status } },
+        { method: "thread/status/changed", params: { threadId, status: this.#state.status } },
         { method: "thread/reverted", params: { threadId } },
       ],
     );
@@ -478,14 +421,14 @@ export class ThreadSession {
   steerTurn(turnId: string, input: TurnInput["input"], clientUserMessageId: string | null = null): void {
     const running = this.#requireTurn(turnId);
     if (running.takesNoMore) throw mismatch(turnId, null);
-    userParts(input, this.#settings.cwd);
-    running.steered.push({ input, clientUserMessageId, outputSchema: null });
+    userParts(input, this.#state.settings.cwd);
+    running.steer({ input, clientUserMessageId, outputSchema: null });
   }
 
   /** Resolves at once; `turn/completed` tells when everything has ended. Throws `TURN_MISMATCH`. */
   interrupt(turnId: string): void {
     const running = this.#requireTurn(turnId);
-    running.abort.abort(new Interrupted());
+    running.interrupt();
     this.#hooks.interruptStart();
   }
 
@@ -574,7 +517,7 @@ export class ThreadSession {
   }
 
   #fail(error: unknown): void {
-    this.#status = { type: "systemError" };
+    this.#state.status = { type: "systemError" };
     for (const listener of this.#failureListeners) listener(error);
   }
 
@@ -595,7 +538,7 @@ export class ThreadSession {
     const { shell, home, canAsk } = this.#options;
     const hooks = new TurnHooks({
       session: this.#hooks.session,
-      around: () => this.#surroundings(),
+      around: () => this.#state.surroundings,
       turnId: running.id,
       observer: this.#hooks.turnObserver(limit),
       has: (event) => this.#config.hooks.handlers.some((hook) => hook.event === event && hook.skipped === null),
@@ -607,7 +550,7 @@ export class ThreadSession {
       log: this.#log,
       history: this.#history,
       hooks,
-      settings: this.#settings,
+      settings: this.#state.settings,
       approvals: this.#approvals,
       rules: () => this.#rules.runOptions(this.#config),
       keptApprovals: this.#keptApprovals,
@@ -621,7 +564,7 @@ export class ThreadSession {
       env: this.#options.commandEnv(this.#config),
       home,
       signal: running.abort.signal,
-      interrupt: () => running.abort.abort(new Interrupted()),
+      interrupt: () => running.interrupt(),
     };
     running.context = context;
     return context;
@@ -637,75 +580,27 @@ export class ThreadSession {
       preface: () => this.#preface(),
       freshPreface: () => {
         this.#wasCompacted = true;
-        return { messages: [systemMessage(this.#settings)] };
+        return { messages: [systemMessage(this.#state.settings)] };
       },
-      takePending: () => this.#takePending(),
+      takePending: () => this.#state.takePending(),
       completing: () => {
         running.isCompleting = true;
       },
-      takeSteered: () => running.steered.splice(0),
-      takeLastSteered: () => {
-        running.takesNoMore = running.steered.length === 0;
-        return running.steered.splice(0);
-      },
-      userCommandsEnded: async () => {
-        while (running.userCommands.size > 0) await Promise.all(running.userCommands);
-      },
-      addUsage: (last) => this.#addUsage(last, model),
-      previewChange: (text) => this.#previewChange(text),
-      statusChange: (type) => this.#changeStatus(type === "active" ? { type, activeFlags: [] } : { type }),
+      takeSteered: () => running.takeSteered(),
+      takeLastSteered: () => running.takeLastSteered(),
+      userCommandsEnded: () => running.userCommandsEnded(),
+      addUsage: (last) => this.#state.addUsage(last, model.contextWindow),
+      previewChange: (text) => this.#state.previewChange(text),
+      statusChange: (type) => this.#state.changeStatus(type === "active" ? { type, activeFlags: [] } : { type }),
       hookRuns: () => this.#hooks.runsOf(running.id),
-      unreadChange: () => this.#readStateChange(afterTurn(this.#thread.readState, running.id)),
+      unreadChange: () => this.#state.unreadFrom(running.id),
     };
-  }
-
-  #takePending(): ReturnType<TurnSession["takePending"]> {
-    if (this.#pending.length === 0) return { messages: [], changes: [] };
-    const messages = this.#pending as unknown as ModelMessage[]; // what addPending() was given
-    return { messages, changes: [this.#pendingChange([])] };
   }
 
   #preface(): ReturnType<TurnSession["preface"]> {
-    if (this.#history.isEmpty) return { messages: [systemMessage(this.#settings)], parts: [] };
-    const text = surroundingsText(this.#settings);
+    if (this.#history.isEmpty) return { messages: [systemMessage(this.#state.settings)], parts: [] };
+    const text = surroundingsText(this.#state.settings);
     return { messages: [], parts: this.#history.lastSurroundingsAre(text) ? [] : [{ type: "text", text }] };
-  }
-
-  #addUsage(last: TokenUsageBreakdown, model: Model): ThreadTokenUsage {
-    const before = this.#thread.tokenUsage?.total ?? noUsage;
-    const total = Object.fromEntries(
-      Object.entries(last).map(([key, value]) => [key, value + before[key as keyof TokenUsageBreakdown]]),
-    ) as TokenUsageBreakdown; // has the keys of `last`
-    const tokenUsage = { total, last, modelContextWindow: model.contextWindow };
-    this.#thread = { ...this.#thread, tokenUsage };
-    return tokenUsage;
-  }
-
-  #previewChange(text: string): StoreChange[] {
-    if (this.#thread.preview !== "" || text === "") return [];
-    this.#thread = { ...this.#thread, preview: text };
-    return [{ kind: "updateThread", patch: { preview: text } }];
-  }
-
-  #settingsChange(): StoreChange {
-    const { cwd, model } = this.#settings;
-    const patch = {
-      cwd,
-      model: model.model,
-      modelProvider: model.provider.id,
-      reasoningEffort: model.reasoningEffort,
-      settings: {
-        ...storedSettings(this.#settings),
-        ...(this.#pending.length === 0 ? {} : { pending: this.#pending }),
-      },
-    };
-    this.#thread = { ...this.#thread, ...patch };
-    return { kind: "updateThread", patch };
-  }
-
-  #changeStatus(status: ThreadStatus): ServerNotification {
-    this.#status = status;
-    return { method: "thread/status/changed", params: { threadId: this.id, status } };
   }
 
   /** Kept as long as the choice is the same: a script goes on where it was, and connections stay open. */
@@ -716,11 +611,6 @@ export class ThreadSession {
     const model = createModel(settings.model, { env, cwd: settings.cwd, threadId: this.id });
     this.#model = { key, model };
     return model;
-  }
-
-  #surroundings(): HookSurroundings {
-    const { cwd, model, approvalPolicy } = this.#settings;
-    return { threadId: this.id, transcriptPath: this.#thread.path, cwd, model: model.model, approvalPolicy };
   }
 
   #requireTurn(turnId: string): RunningTurn {
@@ -737,49 +627,9 @@ export class ThreadSession {
   }
 }
 
-function newRunningTurn(id: string, kind: RunningTurn["kind"]): { running: RunningTurn; end: () => void } {
-  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  const running: RunningTurn = {
-    id,
-    kind,
-    abort: new AbortController(),
-    steered: [],
-    takesNoMore: kind === "compact",
-    userCommands: new Set(),
-    context: null,
-    isCompleting: false,
-    ended,
-  };
-  return { running, end };
-}
-
-function steeredAgain({ content, clientId }: UntakenInput): TurnInput {
-  return { input: content, clientUserMessageId: clientId, outputSchema: null };
-}
-
-function pendingOf({ settings }: StoredThread): JsonValue[] {
-  const { pending } = settings;
-  return Array.isArray(pending) ? pending : [];
-}
-
 function mismatch(turnId: string, activeTurnId: string | null): SallyportError {
   const found = activeTurnId === null ? "no turn runs that takes input" : `the running turn is "${activeTurnId}"`;
   return new SallyportError("TURN_MISMATCH", `Turn "${turnId}" is not the running one: ${found}`, {
     data: { turnId, activeTurnId },
   });
-}
-
-function begunTurn(id: string): WireTurn {
-  return {
-    id,
-    rootTurnId: id,
-    items: [],
-    itemsView: "notLoaded",
-    status: "inProgress",
-    error: null,
-    startedAt: null,
-    completedAt: null,
-    durationMs: null,
-    hookRuns: [],
-  };
 }

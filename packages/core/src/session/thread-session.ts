@@ -10,36 +10,28 @@ import type {
   Turn as WireTurn,
 } from "@sallyport/protocol";
 import { openApprovals } from "@sallyport/rules-store";
-import type { ApprovalBook } from "@sallyport/rules-store";
 import { SallyportError } from "@sallyport/supervisor";
 import { v7 as uuidv7 } from "uuid";
 import { callForHook } from "../mcp/hook-calls.ts";
 import type { McpPool } from "../mcp/server-pool.ts";
 import { ThreadServers } from "../mcp/thread-servers.ts";
-import { createModel } from "../models/create-model.ts";
-import type { Model } from "../models/model.ts";
 import type { StoreChange, StoredThread, ThreadPatch, ThreadStore } from "../store/index.ts";
-import { CompactTurn } from "../turns/compact-turn.ts";
 import { History, toolMessage } from "../turns/history.ts";
 import { ItemIds } from "../turns/item-ids.ts";
-import { surroundingsText, systemMessage, userParts } from "../turns/prompt.ts";
+import { userParts } from "../turns/prompt.ts";
 import { Suspended } from "../turns/suspended.ts";
 import { Interrupted } from "../turns/turn-context.ts";
 import type { TurnContext } from "../turns/turn-context.ts";
-import { TurnHooks } from "../turns/turn-hooks.ts";
-import type { TurnProgress } from "../turns/turn-progress.ts";
-import { Turn } from "../turns/turn.ts";
-import type { TurnInput, TurnSession } from "../turns/turn.ts";
+import type { TurnInput } from "../turns/turn.ts";
 import { callUserCommand } from "../turns/user-command-call.ts";
 import type { UserCommand } from "../turns/user-command-call.ts";
 import { Approvals } from "./approvals.ts";
 import type { ApprovalDecision, ApprovalRequest } from "./approvals.ts";
-import { PermissionGrants, offersPermissions } from "./permission-grants.ts";
 import { SessionHooks, configWarnings } from "./session-hooks.ts";
 import type { HookSetup, SessionConfig } from "./session-hooks.ts";
 import { changeSettings } from "./session-settings.ts";
 import type { SessionSettings, SettingsOverrides } from "./session-settings.ts";
-import { stopLimit } from "./stop-limit.ts";
+import { SessionTurns, newProgress } from "./session-turns.ts";
 import { RunningTurn, begunTurn } from "./running-turn.ts";
 import { ThreadRules } from "./thread-rules.ts";
 import { ThreadState } from "./thread-state.ts";
@@ -97,19 +89,15 @@ export class ThreadSession {
   readonly #mcp: ThreadServers;
   readonly #approvals: Approvals;
   readonly #rules: ThreadRules;
-  readonly #keptApprovals: ApprovalBook;
+  readonly #turns: SessionTurns;
   readonly #history: History;
   readonly #itemIds = new ItemIds();
-  readonly #grants = new PermissionGrants();
   readonly #failureListeners = new Set<(error: unknown) => void>();
   readonly #state: ThreadState;
   #config: SessionConfig;
-  #model: { key: string; model: Model } | null = null;
   #turn: RunningTurn | null = null;
   #closing: Promise<void> | null = null;
   #reverting: Promise<void> | null = null;
-  /** By the turn that runs. */
-  #wasCompacted = false;
 
   private constructor(options: SessionOptions, history: History, lastTurnId: string | null) {
     this.#options = options;
@@ -137,13 +125,31 @@ export class ThreadSession {
       this.#log.record([], [warning]).catch((error: unknown) => this.#fail(error));
     };
     this.#rules = new ThreadRules(options.home, onWarning);
-    this.#keptApprovals = openApprovals({ home: options.home, onWarning });
     this.#approvals = new Approvals({
       threadId: this.id,
       log: this.#log,
       nextRequestId: () => options.nextRequestId(),
       onFlags: (activeFlags) => this.#state.changeStatus({ type: "active", activeFlags }),
       answerWithinMs: options.answerWithinMs,
+    });
+    const { env, shell, home, canAsk } = options;
+    this.#turns = new SessionTurns({
+      threadId: this.id,
+      log: this.#log,
+      state: this.#state,
+      history,
+      hooks: this.#hooks,
+      mcp: this.#mcp,
+      approvals: this.#approvals,
+      rules: this.#rules,
+      keptApprovals: openApprovals({ home, onWarning }),
+      itemIds: this.#itemIds,
+      config: () => this.#config,
+      env,
+      commandEnv: (config) => options.commandEnv(config),
+      shell,
+      home,
+      canAsk,
     });
   }
 
@@ -167,7 +173,7 @@ export class ThreadSession {
   /** What lets a turn of an earlier server go on from its question; null: it can't, and is interrupted. */
   async #takeUp(waiting: WaitingTurn): Promise<(() => void) | null> {
     const { store, canAsk } = this.#options;
-    const model = canAsk ? this.#modelOrNull() : null;
+    const model = canAsk ? this.#turns.modelOrNull(this.#state.settings) : null;
     const progress = waiting.questions[0]?.body.progress;
     if (model === null || progress === undefined) {
       await interruptWaitingTurn(store, this.id, waiting);
@@ -181,16 +187,8 @@ export class ThreadSession {
     this.#itemIds.reserve(turn.items.map(({ id }) => id));
     this.#hooks.goOnWithTurn(turn.id, turn.hookRuns);
     const input = { input: [], clientUserMessageId: null, outputSchema: progress.outputSchema };
-    const resumed = this.#makeTurn(running, model, { input, progress, waiting: { turn, questions } });
+    const resumed = this.#turns.work(running, model, { input, progress, waiting: { turn, questions } });
     return () => void this.#run(resumed).finally(running.end);
-  }
-
-  #modelOrNull(): Model | null {
-    try {
-      return this.#modelFor(this.#state.settings);
-    } catch {
-      return null; // whoever starts the next turn hears of that
-    }
   }
 
   get thread(): StoredThread {
@@ -284,27 +282,22 @@ export class ThreadSession {
         },
       );
     }
-    const model = this.#modelFor(this.#state.settings);
-    await this.#start("compact", this.#state.settings, (running) => {
-      const nothingYet = { outputSchema: null, rounds: 0, lastText: null, granted: [], call: null };
-      const context = this.#contextOf(running, { limit: (run) => run, progress: nothingYet });
-      return new CompactTurn(context, this.#turnSession(running, model));
-    });
+    const model = this.#turns.modelFor(this.#state.settings);
+    await this.#start("compact", this.#state.settings, (running) => this.#turns.compaction(running, model));
     // Hooks say again what the summary may have lost; what they add comes with the next prompt.
     const running = this.#turn;
     if (running === null) return;
     void running.ended.then(() => {
-      if (this.#closing === null && this.#wasCompacted)
+      if (this.#turns.takeCompacted() && this.#closing === null)
         this.#hooks.start("compact").catch((error: unknown) => this.#fail(error));
-      this.#wasCompacted = false;
     });
   }
 
   async #startWork(settings: SessionSettings, input: TurnInput): Promise<WireTurn> {
-    const model = this.#modelFor(settings);
-    const progress = { outputSchema: input.outputSchema, rounds: 0, lastText: null, granted: [], call: null };
+    const model = this.#turns.modelFor(settings);
+    const progress = newProgress(input.outputSchema);
     return await this.#start("work", settings, (running) =>
-      this.#makeTurn(running, model, { input, progress, waiting: null }),
+      this.#turns.work(running, model, { input, progress, waiting: null }),
     );
   }
 
@@ -469,7 +462,7 @@ export class ThreadSession {
 
   async #close(ending: SessionEnding): Promise<void> {
     try {
-      const waits = ending === "suspend" && this.#approvals.waiting.length > 0;
+      const waits = ending === "suspend" && (await this.#waits());
       this.#turn?.abort.abort(waits ? new Suspended() : new Interrupted());
       await this.idle();
       await this.#hooks.close();
@@ -479,6 +472,15 @@ export class ThreadSession {
       await this.#mcp.close();
       await this.#options.store.releaseThread(this.id);
     }
+  }
+
+  /** For people: also before the question of an earlier server is asked again. */
+  async #waits(): Promise<boolean> {
+    if (this.#turn === null) return false;
+    return (
+      this.#approvals.waiting.length > 0 ||
+      (await readWaitingTurn(this.#options.store, this.id).catch(() => null)) !== null
+    );
   }
 
   #begin(): void {
@@ -519,98 +521,6 @@ export class ThreadSession {
   #fail(error: unknown): void {
     this.#state.status = { type: "systemError" };
     for (const listener of this.#failureListeners) listener(error);
-  }
-
-  #makeTurn(
-    running: RunningTurn,
-    model: Model,
-    { input, progress, waiting }: { input: TurnInput; progress: TurnProgress; waiting: WaitingTurn | null },
-  ): Turn {
-    const limit = stopLimit(this.#config.hooks.settings.maxStopBlocks, () => progress.rounds);
-    const context = this.#contextOf(running, { limit, progress });
-    return new Turn(context, this.#turnSession(running, model), input, waiting);
-  }
-
-  #contextOf(
-    running: RunningTurn,
-    { limit, progress }: { limit: Parameters<SessionHooks["turnObserver"]>[0]; progress: TurnProgress },
-  ): TurnContext {
-    const { shell, home, canAsk } = this.#options;
-    const hooks = new TurnHooks({
-      session: this.#hooks.session,
-      around: () => this.#state.surroundings,
-      turnId: running.id,
-      observer: this.#hooks.turnObserver(limit),
-      has: (event) => this.#config.hooks.handlers.some((hook) => hook.event === event && hook.skipped === null),
-      mayEscalate: this.#config.hooks.settings.mayEscalate,
-    });
-    const context: TurnContext = {
-      threadId: this.id,
-      turnId: running.id,
-      log: this.#log,
-      history: this.#history,
-      hooks,
-      settings: this.#state.settings,
-      approvals: this.#approvals,
-      rules: () => this.#rules.runOptions(this.#config),
-      keptApprovals: this.#keptApprovals,
-      canAsk,
-      grants: this.#grants,
-      offersPermissions: offersPermissions(this.#config.config),
-      itemIds: this.#itemIds,
-      progress,
-      mcp: this.#mcp,
-      shell,
-      env: this.#options.commandEnv(this.#config),
-      home,
-      signal: running.abort.signal,
-      interrupt: () => running.interrupt(),
-    };
-    running.context = context;
-    return context;
-  }
-
-  #turnSession(running: RunningTurn, model: Model): TurnSession {
-    return {
-      model,
-      maxStopBlocks: this.#config.hooks.settings.maxStopBlocks,
-      started: () => this.#hooks.takeStart(),
-      sessionContexts: () => this.#hooks.contexts,
-      dropSessionContexts: () => this.#hooks.dropContexts(),
-      preface: () => this.#preface(),
-      freshPreface: () => {
-        this.#wasCompacted = true;
-        return { messages: [systemMessage(this.#state.settings)] };
-      },
-      takePending: () => this.#state.takePending(),
-      completing: () => {
-        running.isCompleting = true;
-      },
-      takeSteered: () => running.takeSteered(),
-      takeLastSteered: () => running.takeLastSteered(),
-      userCommandsEnded: () => running.userCommandsEnded(),
-      addUsage: (last) => this.#state.addUsage(last, model.contextWindow),
-      previewChange: (text) => this.#state.previewChange(text),
-      statusChange: (type) => this.#state.changeStatus(type === "active" ? { type, activeFlags: [] } : { type }),
-      hookRuns: () => this.#hooks.runsOf(running.id),
-      unreadChange: () => this.#state.unreadFrom(running.id),
-    };
-  }
-
-  #preface(): ReturnType<TurnSession["preface"]> {
-    if (this.#history.isEmpty) return { messages: [systemMessage(this.#state.settings)], parts: [] };
-    const text = surroundingsText(this.#state.settings);
-    return { messages: [], parts: this.#history.lastSurroundingsAre(text) ? [] : [{ type: "text", text }] };
-  }
-
-  /** Kept as long as the choice is the same: a script goes on where it was, and connections stay open. */
-  #modelFor(settings: SessionSettings): Model {
-    const key = JSON.stringify(settings.model);
-    if (this.#model?.key === key) return this.#model.model;
-    const { env } = this.#options;
-    const model = createModel(settings.model, { env, cwd: settings.cwd, threadId: this.id });
-    this.#model = { key, model };
-    return model;
   }
 
   #requireTurn(turnId: string): RunningTurn {

@@ -137,3 +137,22 @@ test("words that were steered into a turn before its server ended are taken up w
   const turn = await heard.completedTurn(id);
   assert.deepEqual([turn.status, turn.untakenInput], ["completed", undefined]);
 });
+
+test("a question waits on where the next server ends before it has asked it", async () => {
+  const begun = Promise.withResolvers<void>();
+  const stalls = moduleHook("SessionStart", async (_, signal) => {
+    begun.resolve();
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    return undefined;
+  });
+  const { stage, threadId, turnId } = await waitAndReopen({}, { modules: [stalls], answers: [{ text: "ok" }] });
+  const asking = await stage.threads.resume(threadId);
+  await begun.promise;
+  assert.deepEqual([asking.status.type, asking.waitingApprovals], ["active", []]);
+  const later = await stage.reopen({ modules: [] });
+  const session = await later.threads.resume(threadId);
+  const heard = new Heard(session);
+  const { requestId } = await heard.until(({ requests }) => requests[0] ?? session.waitingApprovals[0]);
+  session.answerApproval(requestId, "decline");
+  assert.equal((await heard.completedTurn(turnId)).status, "completed");
+});

@@ -69,6 +69,7 @@ function restrictedImports(name: string) {
         "!@sallyport/rules-store/load",
         "!@sallyport/supervisor/errors",
         "!@sallyport/hooks/find-project",
+        "!@sallyport/shell-escalation/home",
         "../**/packages/**",
       ],
       message: "Import a package by its name; its files are its own",

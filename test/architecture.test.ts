@@ -83,6 +83,7 @@ function isAllowed(name: string, path: string, specifier: string): boolean {
   if (specifier === `${SCOPE}rules-store/load`) return mayImport(name, "rules-store");
   if (specifier === `${SCOPE}supervisor/errors`) return mayImport(name, "supervisor");
   if (specifier === `${SCOPE}hooks/find-project`) return mayImport(name, "hooks");
+  if (specifier === `${SCOPE}shell-escalation/home`) return mayImport(name, "shell-escalation");
   if (specifier === `${SCOPE}protocol/typescript`) return mayImport(name, "protocol");
   if (specifier.startsWith(SCOPE)) return mayImport(name, specifier.slice(SCOPE.length));
   return true;

@@ -1,13 +1,15 @@
 /** What `bin/sallyport` loads: runs the command line and exits with its status. */
 import process from "node:process";
+import { readServerWords } from "./turns/server-words.ts";
 
 const words = process.argv.slice(2);
+const serverFlags = readServerWords(words);
 
-// The way that clients start the server. It loads nothing else before `initialize` is answered.
-if (words[0] === "app-server" && (words.length === 1 || (words.length === 2 && words[1] === "--stdio"))) {
+// Nothing else is loaded before `initialize` is answered.
+if (serverFlags !== null) {
   try {
     const { runAppServer } = await import("./turns/run-app-server.ts");
-    process.exitCode = await runAppServer({});
+    process.exitCode = await runAppServer(serverFlags);
   } catch (error) {
     const { reportFailure } = await import("./failure.ts");
     process.exitCode = reportFailure(error);

@@ -5,11 +5,10 @@
  *      other requests               400
  *      upgrade without the token    401
  *      upgrade, on any path         101          a client */
-import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { WebSocketServer } from "ws";
+import type { WebSocketServer } from "ws";
 import type { AppServer } from "../app-server.ts";
 import type { BearerAuth } from "./bearer-auth.ts";
 import { formatAddress, refused } from "./listen-address.ts";
@@ -41,6 +40,9 @@ const keepAliveMs = 60_000;
 /** For clients to take their leave. */
 const goodbyeMs = 1000;
 
+/** Not imported: an import reads every export, and `node:http` has WebSocket of the browsers among them, which takes 50 ms to load. */
+const { createServer } = process.getBuiltinModule("node:http");
+
 const healthPaths: ReadonlySet<string> = new Set(["/readyz", "/healthz"]);
 
 /** Throws `LISTEN_REFUSED`. */
@@ -48,12 +50,7 @@ export async function listenForClients(appServer: AppServer, options: SocketServ
   const { address, auth, log } = options;
   const server = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: headersTimeoutMs, keepAlive: true });
   server.maxConnections = maxConnections;
-  const webSockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: maxMessageBytes,
-    perMessageDeflate: false,
-    clientTracking: false,
-  });
+  let webSockets: Promise<WebSocketServer> | undefined;
   const clients = new Set<SocketClient>();
   const sockets = new Set<Duplex>();
   let isAccepting = true;
@@ -69,18 +66,25 @@ export async function listenForClients(appServer: AppServer, options: SocketServ
     if (request.headers.origin !== undefined) return turnAway(stream, 403, "Forbidden", "");
     const why = auth?.(request.headers.authorization) ?? null;
     if (why !== null) return turnAway(stream, 401, "Unauthorized", why);
-    if (!isAccepting) return turnAway(stream, 503, "Service Unavailable", "the server ends");
-    webSockets.handleUpgrade(request, stream, head, (socket) => {
-      const client: SocketClient = serveSocketClient(appServer, {
-        socket,
-        stream,
-        log,
-        onEnd: () => clients.delete(client),
+    webSockets ??= loadWebSockets();
+    void webSockets.then((loaded) => {
+      if (!isAccepting) return turnAway(stream, 503, "Service Unavailable", "the server ends");
+      loaded.handleUpgrade(request, stream, head, (socket) => {
+        const client: SocketClient = serveSocketClient(appServer, {
+          socket,
+          stream,
+          log,
+          onEnd: () => clients.delete(client),
+        });
+        clients.add(client);
       });
-      clients.add(client);
     });
   });
   await listen(server, address);
+  // While the first client is on its way, which is told the address first.
+  setImmediate(() => {
+    webSockets ??= loadWebSockets();
+  });
   return {
     address: nameOf(server, address),
     async stopAccepting() {
@@ -101,6 +105,11 @@ export async function listenForClients(appServer: AppServer, options: SocketServ
       clearTimeout(timer);
     },
   };
+}
+
+async function loadWebSockets(): Promise<WebSocketServer> {
+  const { WebSocketServer: Loaded } = await import("ws");
+  return new Loaded({ noServer: true, maxPayload: maxMessageBytes, perMessageDeflate: false, clientTracking: false });
 }
 
 async function listen(server: Server, address: SocketServerOptions["address"]): Promise<void> {

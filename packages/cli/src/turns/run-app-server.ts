@@ -77,6 +77,7 @@ async function serveSockets(
 }
 
 async function checkTheHome(configured: string | undefined): Promise<void> {
-  const { checkHome, locateHome } = await import("@sallyport/shell-escalation");
+  // This part alone: the whole package takes longer to load than everything else until `initialize` is answered.
+  const { checkHome, locateHome } = await import("@sallyport/shell-escalation/home");
   checkHome(locateHome(configured));
 }

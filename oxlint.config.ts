@@ -1,4 +1,5 @@
 // The lint rules. The import rules of each package come from scripts/layers.json, as do those of test/architecture.test.ts.
+import { readFileSync } from "node:fs";
 import { defineConfig } from "oxlint";
 import table from "./scripts/layers.json" with { type: "json" };
 
@@ -53,6 +54,13 @@ export default defineConfig({
   })),
 });
 
+/** What a package exports besides itself, such as `@sallyport/exec-policy/check`. */
+function furtherEntries(name: string): string[] {
+  const description = readFileSync(new URL(`packages/${name}/package.json`, import.meta.url), "utf8");
+  const { exports = {} } = JSON.parse(description) as { exports?: object };
+  return Object.keys(exports).flatMap((entry) => (entry === "." ? [] : [entry.replace(".", `@sallyport/${name}`)]));
+}
+
 function restrictedImports(name: string) {
   const below = table.layers.slice(table.layers.findIndex((layer) => layer.includes(name)) + 1).flat();
   const allowed = below.filter((other) => !withoutNode.has(name) || withoutNode.has(other));
@@ -60,18 +68,7 @@ function restrictedImports(name: string) {
   return [
     { group: closed, message: `${name} may import only what lies below it in scripts/layers.json` },
     {
-      group: [
-        "@sallyport/*/**",
-        "!@sallyport/core/exec-hooks",
-        "!@sallyport/exec-policy/check",
-        "!@sallyport/exec-policy/language",
-        "!@sallyport/exec-policy/plain",
-        "!@sallyport/rules-store/load",
-        "!@sallyport/supervisor/errors",
-        "!@sallyport/hooks/find-project",
-        "!@sallyport/shell-escalation/home",
-        "../**/packages/**",
-      ],
+      group: ["@sallyport/*/**", ...packages.flatMap(furtherEntries).map((entry) => `!${entry}`), "../**/packages/**"],
       message: "Import a package by its name; its files are its own",
     },
     ...(withoutNode.has(name)

@@ -76,17 +76,19 @@ function isAllowed(name: string, path: string, specifier: string): boolean {
     return target.startsWith(join(ROOT, "packages", name, "src") + sep);
   }
   if (specifier.startsWith("node:")) return !table.withoutNode.includes(name);
-  // The packages with further entries, which their package.json exports.
-  const isPartOfPolicy = ["check", "language", "plain"].some((part) => specifier === `${SCOPE}exec-policy/${part}`);
-  if (isPartOfPolicy) return mayImport(name, "exec-policy");
-  if (specifier === `${SCOPE}core/exec-hooks`) return mayImport(name, "core");
-  if (specifier === `${SCOPE}rules-store/load`) return mayImport(name, "rules-store");
-  if (specifier === `${SCOPE}supervisor/errors`) return mayImport(name, "supervisor");
-  if (specifier === `${SCOPE}hooks/find-project`) return mayImport(name, "hooks");
-  if (specifier === `${SCOPE}shell-escalation/home`) return mayImport(name, "shell-escalation");
-  if (specifier === `${SCOPE}protocol/typescript`) return mayImport(name, "protocol");
+  const [other = "", ...entry] = specifier.slice(SCOPE.length).split("/");
+  if (specifier.startsWith(SCOPE) && furtherEntries(other).includes(entry.join("/"))) return mayImport(name, other);
   if (specifier.startsWith(SCOPE)) return mayImport(name, specifier.slice(SCOPE.length));
   return true;
+}
+
+/** What the package exports besides itself: `check` of `@sallyport/exec-policy/check`. */
+function furtherEntries(name: string): string[] {
+  if (!packages.includes(name)) return [];
+  const { exports } = JSON.parse(readFileSync(join(ROOT, "packages", name, "package.json"), "utf8")) as {
+    exports?: object;
+  };
+  return Object.keys(exports ?? {}).flatMap((entry) => (entry === "." ? [] : [entry.replace("./", "")]));
 }
 
 /** False for a path inside a package, such as `protocol/src/wire.ts`: no layer has that name. */

@@ -51,6 +51,7 @@ test("decide() answers by rule at once as well", (context) => {
     verdict: { kind: "deny", reason: text },
     reason: { kind: "rule", text },
     file: "/usr/bin/true",
+    decidedBy: ruleSetOf('prefix_rule(["true"], "forbidden")').rules[0],
   });
 });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { exists, makeStage } from "./exec-fixture.ts";
+import { exists, makeStage, ruleSetOf } from "./exec-fixture.ts";
 import type { Call, Stage } from "./exec-fixture.ts";
 
 const allow = 'prefix_rule(["tool"])';
@@ -45,6 +45,7 @@ test("an allowed program is carried outside, with the session's environment", as
     droppedEnv: ["EVIL", "PATH"],
     rule: { decision: "allow", justification: null },
     file,
+    decidedBy: ruleSetOf(allow).rules[0],
   });
 });
 

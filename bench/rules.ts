@@ -10,13 +10,36 @@ import type { DeciderOptions } from "../packages/shell-escalation/src/decision/t
 
 const rounds = 5;
 const decisions = 2000;
-const counts = [10, 1000, 20_000];
+const counts = [10, 100, 1000, 20_000];
+const manyFiles = 40;
 const kinds: Record<string, (index: number) => string> = {
   "different programs": (index) => `prefix_rule(pattern=["prog${index}", "sub${index}"], decision="allow")`,
   "one program": (index) => `prefix_rule(pattern=["true", "sub${index}"], decision="allow")`,
   "with examples": (index) =>
     `prefix_rule(pattern=["prog${index}", ["a", "b"]], decision="prompt", justification="because ${index}", ` +
     `match=["prog${index} a", ["prog${index}", "b"]], not_match=["prog${index} c"])`,
+};
+
+const lines = (count: number, line: (index: number) => string): string =>
+  `${Array.from({ length: count }, (_, index) => line(index)).join("\n")}\n`;
+const plain = (index: number): string => `prefix_rule(pattern=["prog${index}", "sub${index}"], decision="allow")`;
+
+/** 20,000 rules each, as files of other kinds have them. */
+const wholeFiles: Record<string, (count: number) => string> = {
+  justification: (count) =>
+    lines(count, (index) => `prefix_rule(["prog${index}", "sub"], "prompt", justification="it's \\"${index}\\"")`),
+  alternatives: (count) => lines(count, (index) => `prefix_rule([["a${index}", "b${index}"], ["c", "d"]])`),
+  "host_executable for every second": (count) =>
+    lines(count, (index) => (index % 2 === 0 ? plain(index) : `host_executable("p${index}", ["/usr/bin/p${index}"])`)),
+  comments: (count) =>
+    lines(count, (index) => `# ${index}\nprefix_rule(\n    pattern = ["prog${index}", "sub"],  # why\n)\n`),
+  variables: (count) =>
+    `READ = ["status", "log"]\n${lines(count, (index) => `prefix_rule(["prog${index}", READ], "prompt")`)}`,
+  "a loop over a list": (count) =>
+    `for name in [\n${lines(count, (index) => `    "prog${index}",`)}]:\n    prefix_rule([name, "sub"], "prompt")\n`,
+  "a comprehension": (count) => `[prefix_rule(["prog" + str(i), f"sub{i}"]) for i in range(${count})]\n`,
+  "calls of a def": (count) =>
+    `def allow(name, *rest):\n    prefix_rule([name] + list(rest))\n\n${lines(count, (index) => `allow("prog${index}", "sub")`)}`,
 };
 
 function median(values: readonly number[]): number {
@@ -72,6 +95,21 @@ function firstRead(path: string): number {
   return Number(stdout);
 }
 
+/** `sallyport rules check` as a whole, as programs start it. */
+function wholeCheck(files: readonly string[]): number {
+  const sallyport = join(import.meta.dirname, "..", "packages", "cli", "bin", "sallyport");
+  const words = files.flatMap((path) => ["--rules", path]);
+  return timed(() => spawnSync(sallyport, ["rules", "check", ...words, "--", "git", "status"], { stdio: "ignore" }));
+}
+
+function wholePeer(program: string, home: string, files: readonly string[]): number {
+  const words = files.flatMap((path) => ["--rules", path]);
+  const env = { ...process.env, CODEX_HOME: home };
+  return timed(() =>
+    spawnSync(program, ["execpolicy", "check", ...words, "--", "git", "status"], { env, stdio: "ignore" }),
+  );
+}
+
 function peerProgram(folder: string | undefined): string | null {
   if (folder === undefined) return null;
   const found = readdirSync(folder, { recursive: true, encoding: "utf8" }).find((name) =>
@@ -107,9 +145,7 @@ try {
           for (let index = 0; index < decisions; index += 1) void decider.decide(event, unresolved);
         });
         samples.decide.push((all / decisions) * 1000);
-        const env = { ...process.env, CODEX_HOME: folder };
-        if (peer !== null)
-          samples.peer.push(timed(() => spawnSync(peer, ["execpolicy", "check", "--rules", path, "ls"], { env })));
+        if (peer !== null) samples.peer.push(wholePeer(peer, folder, [path]));
       }
       const peers = peer === null ? "" : `, peer's whole process ${median(samples.peer).toFixed(0)} ms`;
       process.stdout.write(
@@ -117,6 +153,29 @@ try {
           `${peers}, made ready ${median(samples.ready).toFixed(1)} ms, a decision ${median(samples.decide).toFixed(1)} µs\n`,
       );
     }
+  }
+  const count = 20_000;
+  const kept: [kind: string, texts: string[]][] = Object.entries(wholeFiles).map(([kind, text]) => [
+    kind,
+    [text(count)],
+  ]);
+  const each = count / manyFiles;
+  const files = Array.from({ length: manyFiles }, (_, file) => lines(each, (index) => plain(file * each + index)));
+  for (const [kind, texts] of [...kept, [`${manyFiles} files`, files] as const]) {
+    const paths = texts.map((text, file) => {
+      const path = join(folder, `${file}.rules`);
+      writeFileSync(path, text, { mode: 0o600 });
+      return path;
+    });
+    const samples = { ours: [] as number[], peer: [] as number[] };
+    for (let round = 0; round < rounds; round += 1) {
+      samples.ours.push(wholeCheck(paths));
+      if (peer !== null) samples.peer.push(wholePeer(peer, folder, paths));
+    }
+    const beside = peer === null ? "" : `, peer ${median(samples.peer).toFixed(0)} ms`;
+    process.stdout.write(
+      `${count} rules, ${kind}: rules check as a whole ${median(samples.ours).toFixed(0)} ms${beside}\n`,
+    );
   }
 } finally {
   rmSync(folder, { recursive: true });

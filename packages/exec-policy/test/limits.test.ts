@@ -36,6 +36,11 @@ const endless: Record<string, [text: string, refusal: string]> = {
     'm = ["a " + "b" * 100000] * 1000\nfor i in range(100000): prefix_rule(["a"], match = m)\n',
     tooMuchWork,
   ],
+  "a long pattern in a loop": ['p = ["b"] * 1000\nfor i in range(100000): prefix_rule(["a"] + p)\n', tooMuchWork],
+  "many examples in a loop": [
+    'm = ["a b c d e f"] * 1000\nfor i in range(2000): prefix_rule(["a"], match = m)\n',
+    tooMuchWork,
+  ],
   "many examples for many rules": [
     'prefix_rule([["p" + str(i) for i in range(90000)]], match = [["p1"]] * 50000)\n',
     "the examples take too much work",

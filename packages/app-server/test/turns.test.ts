@@ -63,6 +63,7 @@ test("one turn with a command comes in the peer's order, and its hook runs are o
       "thread/tokenUsage/updated",
       "hook/started",
       "hook/completed",
+      "thread/readState/changed",
       "thread/status/changed",
       "turn/completed",
     ],

@@ -1,6 +1,6 @@
 /** Many threads at once over one socket, and a clock that is set back in the middle of a turn. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mock, test } from "node:test";
 import type { HookRunSummary, ThreadItem } from "@sallyport/protocol";
@@ -85,5 +85,42 @@ test("a clock that is set back during a turn makes nothing end before it began, 
   assert.deepEqual(
     told,
     items.map(({ id }) => id),
+  );
+});
+
+test("a clock that jumps a day forth and back while a question waits does not answer it, and its answer counts", async (context) => {
+  const clocked = new SocketPlace();
+  mkdirSync(join(clocked.home, "rules"), { mode: 0o700 });
+  writeFileSync(join(clocked.home, "rules", "test.rules"), 'prefix_rule(["id"], decision = "prompt")\n', {
+    mode: 0o600,
+  });
+  const real = Date.now.bind(Date);
+  let offset = 0;
+  const clock = mock.method(Date, "now", () => real() + offset);
+  context.after(() => clock.mock.restore());
+  const client = await TestClient.initialized(clocked.server());
+  const asks = { tool_calls: [{ name: "shell", arguments: { command: "/usr/bin/id -u" } }] };
+  const thread = await client.startThread(clocked.script([asks, { text: "done" }]));
+  const { turn } = await client.call("turn/start", { threadId: thread.id, input: [{ type: "text", text: "go" }] });
+  const question = await client.next(({ method }) => method === "item/commandExecution/requestApproval");
+  const dayMs = 86_400_000;
+  for (const jump of [dayMs, -dayMs, dayMs]) {
+    offset = jump;
+    // Long past the limit for answers by this clock; with each round trip the server has had a turn to act on that.
+    await client.call("thread/read", { threadId: thread.id });
+  }
+  assert.equal(
+    client.messages.some(({ method }) => method === "serverRequest/resolved"),
+    false,
+  );
+  client.send({ id: question.id ?? 0, result: { decision: "accept" } });
+  const ended = await client.turnCompleted(turn.id as string);
+  assert.equal(ended.status, "completed");
+  assert.ok((ended.durationMs ?? -1) >= 0, `the turn took ${ended.durationMs} ms`);
+  const { thread: read } = await client.call("thread/read", { threadId: thread.id, includeTurns: true });
+  const items = read.turns[0].items as ThreadItem[];
+  assert.deepEqual(
+    items.flatMap((item) => (item.type === "commandExecution" ? [item.status] : [])),
+    ["completed"],
   );
 });

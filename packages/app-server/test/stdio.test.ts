@@ -147,3 +147,56 @@ test("an abort ends the server in order: SessionEnd hooks run", async () => {
   await served;
   assert.equal(readFileSync(mark, "utf8"), "ended\n");
 });
+
+test("4,000 requests at once all get an answer: their result, or that the server is overloaded", async () => {
+  const input = new PassThrough();
+  const output = new PassThrough();
+  const served = serveStdio(place.server(), { input, output, log: () => {} }).then(() => output.end());
+  const count = 4000;
+  const asked = Array.from({ length: count }, (_, index) => line({ id: index + 1, method: "thread/list" }));
+  input.end([line(hello), ...asked].join(""));
+  const messages = await collect(output);
+  await served;
+  assert.deepEqual(
+    messages.map(({ id }) => id ?? -1).toSorted((left, right) => left - right),
+    Array.from({ length: count + 1 }, (_, index) => index),
+  );
+  const refused = messages.flatMap(({ error }) => error?.message ?? []);
+  assert.deepEqual([...new Set(refused)], ["Server overloaded; retry later."]);
+  assert.ok(refused.length < count, "nothing was served");
+});
+
+test("requests that are changed at random never end the server, and nothing but messages comes out", async () => {
+  const input = new PassThrough();
+  const output = new PassThrough();
+  const served = serveStdio(place.server(), { input, output, log: () => {} }).then(() => output.end());
+  let seed = 20_261_123;
+  const random = (below: number): number => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return seed % below;
+  };
+  const none = "01a20400-0000-7000-8000-000000000000";
+  const requests = [
+    { method: "thread/list", params: { limit: 3, cursor: null } },
+    { method: "thread/read", params: { threadId: none, includeTurns: true } },
+    { method: "turn/start", params: { threadId: none, input: [{ type: "text", text: "go" }] } },
+    { method: "config/read", params: { includeLayers: true } },
+    { method: "command/exec/write", params: { processId: "p", deltaBase64: "aGkK" } },
+  ].map((request, index) => Buffer.from(line({ id: index + 1, ...request })));
+  input.write(line(hello));
+  for (let round = 0; round < 2000; round += 1) {
+    const bytes = [...(requests[round % requests.length] ?? [])];
+    for (let change = 0; change <= random(4); change += 1) {
+      // A byte replaced, taken out, or put in; line ends and what is not UTF-8 among them.
+      bytes.splice(random(bytes.length), random(2), ...(random(3) === 0 ? [] : [random(256)]));
+    }
+    input.write(Buffer.from(bytes));
+  }
+  input.end(`\n${line({ id: 999_999, method: "thread/list" })}`);
+  const messages = await collect(output);
+  await served;
+  // Those that were still requests were answered too: fuzz that never gets that far would show nothing.
+  assert.ok(messages.length > 100, `${messages.length} messages`);
+  // Whatever came before it, the last one is read as what it is.
+  assert.equal(messages.filter(({ id }) => id === 999_999).length, 1);
+});

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -153,4 +153,25 @@ test("app-server refuses to be open to a network", () => {
   assert.equal(status, 125);
   assert.match(stderr, /--no-auth needs an address of this machine alone/);
   assert.equal(existsSync(join(place.home, "app-server-token")), false);
+});
+
+test("the attack: others may write the home, and put a token or a socket there; then nothing is listened on", async () => {
+  const place = new Place();
+  chmodSync(place.home, 0o777);
+  for (const url of ["ws://127.0.0.1:0", "unix://"]) {
+    const { status, stderr } = place.call(["app-server", "--listen", url]);
+    assert.equal(status, 125, url);
+    assert.ok(stderr.includes(JSON.stringify(place.home)), stderr);
+    assert.ok(!stderr.includes("listening"), stderr);
+  }
+  // Where neither is in it the server listens, and what is in the home is refused when it would be used.
+  const server = serve(place, "--listen", "ws://127.0.0.1:0", "--no-auth");
+  const lines = await stderrUpTo(server.child, "listening");
+  const client = await Client.open(/ws:\/\/127\.0\.0\.1:\d+/.exec(lines.join("\n"))?.[0] ?? "", {});
+  await client.call("initialize", { clientInfo: { name: "t", version: "1" } });
+  await assert.rejects(client.call("thread/start", {}), ({ actual }: { actual: Parsed }) =>
+    JSON.stringify(actual.message).includes(place.home),
+  );
+  server.child.kill("SIGTERM");
+  assert.equal((await server.ended).status, 0);
 });

@@ -147,6 +147,7 @@ const functions: Record<string, Function> = {
   zip: (given, tools) => {
     const columns = given.positional.map((value) => elementsOf(value, tools.charge));
     const length = columns.length === 0 ? 0 : Math.min(...columns.map((column) => column.length));
+    tools.charge(4 * length * columns.length);
     return new List(Array.from({ length }, (_, row) => new Tuple(columns.map((column) => column[row] ?? null))));
   },
 };

@@ -14,7 +14,8 @@ export const stringMethods: Record<string, Method> = {
   capitalize: plain("capitalize", (text) => text.slice(0, 1).toUpperCase() + text.slice(1).toLowerCase()),
   codepoints: (text, given, { charge }) => {
     take("codepoints", given, []);
-    charge(text.length);
+    // Each becomes a number of its own, far larger than the character.
+    charge(4 * text.length);
     return new Elements([...text].map((char) => BigInt(char.codePointAt(0) ?? 0)));
   },
   count: (text, given, { charge }) => {

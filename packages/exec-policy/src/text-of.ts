@@ -47,7 +47,7 @@ function pieceOf(value: Value, charge: Charge, around: readonly Value[]): string
   if (value === null) return "None";
   if (typeof value === "string") return quotedText(value, charge);
   if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "bigint") return value.toString();
+  if (typeof value === "bigint") return charged(value.toString(), charge);
   if (typeof value === "number") return floatText(value);
   if (typeof value === "symbol") return "Ellipsis";
   if (value instanceof Builtin) return value.name;

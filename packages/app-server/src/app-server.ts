@@ -30,6 +30,8 @@ export interface AppServerOptions {
   unloadAfterMs?: number;
   /** How long a question waits for an answer. Default 300 s. */
   answerWithinMs?: number;
+  /** In place of /etc/sallyport. */
+  systemFolder?: string;
   /** For people: one line on what a client cannot be told. */
   log(line: string): void;
 }
@@ -78,7 +80,7 @@ export class AppServer implements RequestHandler {
     const question = session?.waitingApprovals.find(({ requestId }) => requestId === message.id);
     if (session === null || question === undefined) return;
     // The attack: ids are counted up, so a client that was not asked, or never made its handshake, answers what another one is asked.
-    if (!this.#subscriptions.hasSubscriber(session.id, connection)) return;
+    if (!this.#subscriptions.isAsked(connection, session.id, question)) return;
     const decision = readAnswer(question.method, message.result);
     if (decision !== null) {
       session.answerApproval(message.id, decision);
@@ -154,7 +156,7 @@ export class AppServer implements RequestHandler {
 
   async #makeCore(): Promise<Core> {
     const { openEphemeralThreadStore, openThreads, openThreadStore } = await import("@sallyport/core");
-    const { home, env, version, answerWithinMs } = this.#options;
+    const { home, env, version, answerWithinMs, systemFolder } = this.#options;
     try {
       const store = openThreadStore(home);
       const threads = openThreads({
@@ -165,6 +167,7 @@ export class AppServer implements RequestHandler {
         cliVersion: version,
         canAsk: true,
         ...(answerWithinMs === undefined ? {} : { answerWithinMs }),
+        ...(systemFolder === undefined ? {} : { systemFolder }),
       });
       const unloadAfterMs = this.#options.unloadAfterMs ?? usualUnloadAfterMs;
       const log = (line: string): void => this.#options.log(line);

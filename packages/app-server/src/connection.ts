@@ -21,10 +21,12 @@ interface ClientInfo {
   title: string | null;
 }
 
-/** What a client said of itself. `execRuns`: it wants to hear of programs. */
+/** What a client said of itself. `asksPerson`: it shows a person what only a person may answer; `execRuns`: it wants to hear of
+ *  programs. */
 export interface Handshake {
   client: ClientInfo;
   optOut: ReadonlySet<string>;
+  asksPerson: boolean;
   execRuns: boolean;
 }
 

@@ -23,6 +23,7 @@ export function readInitialize(params: unknown): Handshake {
   return {
     client: { name, version, title },
     optOut: new Set(readOptOut(capabilities["optOutNotificationMethods"])),
+    asksPerson: readBoolean(capabilities["requiredHumanApproval"], "capabilities.requiredHumanApproval") ?? false,
     execRuns: readExecRuns(capabilities["extensions"]),
   };
 }
@@ -54,9 +55,12 @@ function readExecRuns(value: unknown): boolean {
   const { sallyport } = objectOf(value, "capabilities.extensions") as { sallyport?: unknown };
   if (sallyport == null) return false;
   const { execRuns } = objectOf(sallyport, "capabilities.extensions.sallyport") as { execRuns?: unknown };
-  if (execRuns !== undefined && typeof execRuns !== "boolean")
-    throw invalid("capabilities.extensions.sallyport.execRuns", "true or false");
-  return execRuns !== false;
+  return readBoolean(execRuns, "capabilities.extensions.sallyport.execRuns") ?? true;
+}
+
+function readBoolean(value: unknown, path: string): boolean | undefined {
+  if (value !== undefined && typeof value !== "boolean") throw invalid(path, "true or false");
+  return value;
 }
 
 function objectOf(value: unknown, path: string): Record<string, unknown> {

@@ -4,7 +4,7 @@
  *        | thread/resume -> | events wait ... | holds all up to seq ... | <- is written ... | <- those after seq, then live ones
  *
  *  So a client that comes in the middle of a turn misses nothing and gets nothing twice. */
-import type { ApprovalRequest, ThreadEvent, ThreadSession } from "@sallyport/core";
+import type { ApprovalQuestion, ApprovalRequest, ThreadEvent, ThreadSession } from "@sallyport/core";
 import type { RequestId, ServerNotification } from "@sallyport/protocol";
 import type { Connection } from "./connection.ts";
 
@@ -84,9 +84,9 @@ export class Subscriptions {
     return (this.#watched.get(threadId)?.subscribers.size ?? 0) > 0;
   }
 
-  /** Whether the connection hears of the thread, and so is asked what is asked on it. */
-  hasSubscriber(threadId: string, connection: Connection): boolean {
-    return this.#watched.get(threadId)?.subscribers.has(connection) === true;
+  /** Whether the connection hears of the thread and may answer this. */
+  isAsked(connection: Connection, threadId: string, question: ApprovalQuestion): boolean {
+    return this.#watched.get(threadId)?.subscribers.has(connection) === true && mayBeAsked(connection, question);
   }
 
   /** The thread a question belongs to, or null where nobody asked. */
@@ -117,6 +117,7 @@ export class Subscriptions {
         for (const [connection, waiting] of subscribers) if (waiting === null) this.#ask(connection, session, request);
         this.#asked.set(request.requestId, session);
       },
+      reachesPerson: () => [...subscribers.keys()].some((connection) => connection.handshake?.asksPerson === true),
       failed: (error) => this.#onFailure(session.id, error),
     });
     const watched = { session, subscribers, latest, end };
@@ -135,8 +136,15 @@ export class Subscriptions {
     }
   }
 
-  #ask(connection: Connection, session: ThreadSession, { requestId, method, params }: ApprovalRequest): void {
+  #ask(connection: Connection, session: ThreadSession, request: ApprovalRequest): void {
+    const { requestId, method, params } = request;
     this.#asked.set(requestId, session);
-    connection.request(requestId, method, params);
+    if (mayBeAsked(connection, request)) connection.request(requestId, method, params);
   }
+}
+
+/** What wants a person's word is asked of nobody that may answer by itself. */
+function mayBeAsked(connection: Connection, { method, params }: ApprovalQuestion): boolean {
+  const wantsPerson = method === "item/commandExecution/requestApproval" && params.kind === "humanCommand";
+  return !wantsPerson || connection.handshake?.asksPerson === true;
 }

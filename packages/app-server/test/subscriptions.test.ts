@@ -18,7 +18,7 @@ function makeClient(): { connection: Connection; told: string[] } {
     told.push(JSON.stringify({ method, params }));
   }, handler);
   const client = { name: "test", version: "1", title: null };
-  connection.handshake = { client, optOut: new Set(), execRuns: true };
+  connection.handshake = { client, optOut: new Set(), asksPerson: false, execRuns: true };
   return { connection, told };
 }
 

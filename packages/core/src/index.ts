@@ -8,7 +8,7 @@ export type {
   ThreadsOptions,
 } from "./session/threads.ts";
 export type { SessionListener, StartTurnOptions, ThreadSession } from "./session/thread-session.ts";
-export type { ApprovalDecision, ApprovalRequest } from "./session/approvals.ts";
+export type { ApprovalDecision, ApprovalQuestion, ApprovalRequest } from "./session/approvals.ts";
 export type { ThreadEvent } from "./session/thread-log.ts";
 export type { SessionSettings, SettingsOverrides } from "./session/session-settings.ts";
 export { runStandaloneCommand } from "./tools/standalone-command.ts";

@@ -496,6 +496,7 @@ export interface InitializeParams {
   };
   capabilities?: {
     experimentalApi?: boolean;
+    requiredHumanApproval?: boolean;
     optOutNotificationMethods?: string[] | null;
     extensions?: {
       sallyport?: {
@@ -1283,7 +1284,7 @@ export interface McpTool {
   [k: string]: unknown;
 }
 export interface CommandApprovalParams {
-  kind: "command";
+  kind: "command" | "humanCommand";
   threadId: string;
   turnId: string;
   itemId: string;

@@ -49,7 +49,7 @@ export class ServerPlace {
     return `scripted:${file}`;
   }
 
-  server({ unloadAfterMs = 60_000 }: { unloadAfterMs?: number } = {}): AppServer {
+  server({ unloadAfterMs = 60_000, ...more }: { unloadAfterMs?: number; systemFolder?: string } = {}): AppServer {
     const server = new AppServer({
       home: this.home,
       checkHome: () => Promise.resolve(),
@@ -57,6 +57,7 @@ export class ServerPlace {
       env: process.env,
       version: "0.0.0-test",
       unloadAfterMs,
+      ...more,
       log: () => {},
     });
     this.#servers.push(server);

@@ -71,6 +71,11 @@ export interface Asked {
 /** The body of what is stored. */
 export type KeptQuestion = Pick<Asked, "question" | "scope" | "programIdentity" | "progress">;
 
+/** Of a managed rule that wants a person's own word, each time. */
+export function isForPerson({ method, params }: ApprovalQuestion): boolean {
+  return method === "item/commandExecution/requestApproval" && params.kind === "humanCommand";
+}
+
 interface Pending {
   request: ApprovalRequest;
   settle(result: ApprovalResult): void;
@@ -86,13 +91,19 @@ export interface ApprovalsOptions {
   answerWithinMs: number;
 }
 
+export interface ApprovalListener {
+  request(request: ApprovalRequest): void;
+  /** Whether it shows a person what only a person may answer. */
+  reachesPerson(): boolean;
+}
+
 export class Approvals {
   readonly #options: ApprovalsOptions;
   readonly #pending = new Map<RequestId, Pending>();
   readonly #remembered = new Set<string>();
   /** By the identity of a program: an answer that came when the program's command had been cut short. */
   readonly #forRetries = new Map<string, ApprovalResult>();
-  readonly #listeners = new Set<(request: ApprovalRequest) => void>();
+  readonly #listeners = new Set<ApprovalListener>();
   /** Questions of which not everything has been stored and told. */
   #unfinished = 0;
 
@@ -105,9 +116,14 @@ export class Approvals {
     return [...this.#pending.values()].map(({ request }) => request);
   }
 
-  subscribe(listener: (request: ApprovalRequest) => void): () => void {
+  subscribe(listener: ApprovalListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Whether somebody listens who shows a person what only a person may answer. */
+  get reachesPerson(): boolean {
+    return [...this.#listeners].some((listener) => listener.reachesPerson());
   }
 
   isRemembered({ rememberAs }: ApprovalScope): boolean {
@@ -138,7 +154,7 @@ export class Approvals {
     try {
       const flags = this.#options.onFlags(["waitingOnApproval"]);
       await this.#options.log.record([{ kind: "putApproval", approval: stored }], [flags]);
-      if (this.#pending.has(requestId)) for (const listener of this.#listeners) listener(request);
+      if (this.#pending.has(requestId)) for (const listener of this.#listeners) listener.request(request);
       const result = await promise;
       const isWithdrawn = result.kind === "deny" && result.decision === "withdrawn";
       if (isWithdrawn && isSuspended(signal)) throw signal.reason;
@@ -168,6 +184,11 @@ export class Approvals {
         `No approval request ${JSON.stringify(requestId)} waits, expected one that was not answered yet`,
         { data: { requestId } },
       );
+    }
+    if (isForPerson(pending.request) && (typeof decision === "object" || decision === "acceptForSession")) {
+      // Fails closed because a person's word is wanted each time, and this one is for later ones too.
+      this.fail(requestId, "only accept, decline and cancel answer it");
+      return;
     }
     if (typeof decision === "object" && "grant" in decision) {
       pending.settle({ kind: "allow", by: "the user", grant: decision.grant });

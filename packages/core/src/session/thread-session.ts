@@ -71,6 +71,8 @@ export interface SessionListener {
   event?: ThreadListener;
   /** A question that waits for `answerApproval()`. */
   request?(request: ApprovalRequest): void;
+  /** Whether the questions reach somebody who shows a person what only a person may answer. Absent: they don't. */
+  reachesPerson?(): boolean;
   /** Something could not be stored: the turn ends without being completed, and the thread should be closed. */
   failed?(error: unknown): void;
 }
@@ -234,7 +236,10 @@ export class ThreadSession {
   subscribe(listener: SessionListener): () => void {
     const ends = [
       listener.event === undefined ? null : this.#log.subscribe(listener.event),
-      listener.request === undefined ? null : this.#approvals.subscribe((request) => listener.request?.(request)),
+      this.#approvals.subscribe({
+        request: (request) => listener.request?.(request),
+        reachesPerson: () => listener.reachesPerson?.() === true,
+      }),
     ];
     const onFailure = (error: unknown): void => listener.failed?.(error);
     this.#failureListeners.add(onFailure);

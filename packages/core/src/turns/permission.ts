@@ -1,5 +1,6 @@
 /** Whether something that needs a person's word may happen. */
 import type { ApprovalPolicy } from "@sallyport/protocol";
+import { isForPerson } from "../session/approvals.ts";
 import type { ApprovalQuestion, ApprovalResult, ApprovalScope } from "../session/approvals.ts";
 import type { TurnContext } from "./turn-context.ts";
 
@@ -31,10 +32,17 @@ export async function askPermission(
   if (approvals.isRemembered(scope)) return { kind: "allow", by: "the user, for this session" };
   if (!mayAsk(settings.approvalPolicy, askedBy)) return refusal("the approval policy is never to ask");
   const input = { tool_name: toolName, tool_input: toolInput };
+  const wantsPerson = isForPerson(asked.question);
   const hooks = askedBefore === null ? await context.hooks.fire("PermissionRequest", input, signal) : null;
-  if (hooks?.decision?.behavior === "allow") return { kind: "allow", by: `a hook (run ${hooks.decision.runId})` };
+  // No hook is a person; its no counts all the same.
+  if (hooks?.decision?.behavior === "allow" && !wantsPerson)
+    return { kind: "allow", by: `a hook (run ${hooks.decision.runId})` };
   if (hooks?.decision?.behavior === "deny") return refusal(hooks.decision.message);
   if (!context.canAsk) return refusal("nobody is there to ask");
+  if (wantsPerson && askedBefore === null && !approvals.reachesPerson)
+    return refusal(
+      "a managed rule wants a person's own word, and no client that is here shows questions to one (requiredHumanApproval)",
+    );
   const result = await approvals.ask({ ...asked, turnId, progress }, signal);
   if (result.kind === "deny" && result.decision === "cancel") context.interrupt();
   return result;

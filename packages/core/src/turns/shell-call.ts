@@ -36,6 +36,13 @@ export interface ToolOutcome {
   ran: { response: unknown; exitCode: number | null; durationMs: number } | null;
 }
 
+type OwnParams = Pick<CommandApprovalParams, "approvalId" | "reason" | "command" | "cwd">;
+
+interface CommandQuestion {
+  method: "item/commandExecution/requestApproval";
+  params: CommandApprovalParams;
+}
+
 export class ShellCall {
   readonly #context: TurnContext;
   readonly #request: ShellCallRequest;
@@ -161,11 +168,6 @@ export class ShellCall {
   async #askAboutProgram(program: ExecQuestion, withdrawn: AbortSignal): Promise<ExecAnswer> {
     const command = displayCommand(program.argv.map(textToDisplay));
     const { reason, proposals, answeredBy, identity: programIdentity } = program;
-    // Fails closed because a hook or a client that answers by itself is no person, and no client can say yet that it is not one.
-    if (answeredBy === "person") {
-      this.#refused = true;
-      return { kind: "deny", reason: "a managed rule wants a person's own word, which no client can vouch for" };
-    }
     const given = this.#context.approvals.takeForRetry(programIdentity);
     if (given?.kind === "allow") return given;
     const approvalId = `${this.#item.id}:${program.requestId}`;
@@ -173,7 +175,10 @@ export class ShellCall {
     const result = await askPermission(
       this.#context,
       {
-        question: this.#questionOf({ approvalId, reason, command, cwd }, proposals),
+        question:
+          answeredBy === "person"
+            ? this.#questionForPerson({ approvalId, reason, command, cwd })
+            : this.#questionOf({ approvalId, reason, command, cwd }, proposals),
         scope: { rememberAs: null, proposals },
         askedBy: "rule",
         toolName: "Bash",
@@ -189,13 +194,16 @@ export class ShellCall {
     return { kind: "deny", reason: result.reason };
   }
 
-  #questionOf(
-    own: Pick<CommandApprovalParams, "approvalId" | "reason" | "command" | "cwd">,
-    proposals: readonly ApprovalProposal[],
-  ): {
-    method: "item/commandExecution/requestApproval";
-    params: CommandApprovalParams;
-  } {
+  #questionForPerson(own: OwnParams): CommandQuestion {
+    const { method, params } = this.#questionOf(own, []);
+    const reason = `${params.reason ?? params.command}; this requires human approval`;
+    return {
+      method,
+      params: { ...params, kind: "humanCommand", reason, availableDecisions: ["accept", "decline", "cancel"] },
+    };
+  }
+
+  #questionOf(own: OwnParams, proposals: readonly ApprovalProposal[]): CommandQuestion {
     const { threadId, turnId } = this.#context;
     const narrowest = proposals[0] === undefined ? null : [...proposals[0].pattern];
     const keeping = narrowest === null ? [] : [{ acceptWithExecpolicyAmendment: { execpolicy_amendment: narrowest } }];

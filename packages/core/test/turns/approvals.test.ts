@@ -278,7 +278,10 @@ test("a yes is kept for what was proposed, and for nothing that a client makes u
   });
   const ask = async (decision: ApprovalDecision): Promise<unknown> => {
     const params = { threadId: session.id, turnId: "", itemId: "", startedAtMs: 0, reason: null, grantRoot: null };
-    const unsubscribe = approvals.subscribe(({ requestId }) => approvals.answer(requestId, decision));
+    const unsubscribe = approvals.subscribe({
+      request: ({ requestId }) => approvals.answer(requestId, decision),
+      reachesPerson: () => false,
+    });
     try {
       return await approvals.ask(
         {

@@ -47,7 +47,10 @@ test("a managed prompt-user rule is answered by no hook, which answers a managed
   const person = makeStage({ systemFolder, modules: [allowing] });
   const item = await touchIn(person);
   assert.equal(item.status, "declined");
-  assert.match(item.aggregatedOutput ?? "", /a managed rule wants a person's own word, which no client can vouch for/);
+  assert.match(
+    item.aggregatedOutput ?? "",
+    /a managed rule wants a person's own word, and no client that is here shows questions to one/,
+  );
   assert.equal(existsSync(join(person.project, "a")), false);
 });
 

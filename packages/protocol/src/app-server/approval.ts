@@ -13,10 +13,11 @@ export const CommandApprovalDecision = z.union([
 ]);
 export type CommandApprovalDecision = z.infer<typeof CommandApprovalDecision>;
 
-/** Params of `item/commandExecution/requestApproval`. `command` is the exact program with its arguments, where a rule asks about
+/** Params of `item/commandExecution/requestApproval`. `humanCommand` goes to clients that have said that they show it to a person
+ *  (`capabilities.requiredHumanApproval`), and is answered for this once. `command` is the exact program with its arguments, where a rule asks about
  *  one program of a command; `approvalId` then tells several questions about one item apart. */
 export const CommandApprovalParams = z.strictObject({
-  kind: z.literal("command"),
+  kind: z.enum(["command", "humanCommand"]),
   threadId: z.uuid(),
   turnId: z.string(),
   itemId: z.string(),

@@ -1,12 +1,13 @@
 /** `initialize`, the first request of a connection. */
 import { z } from "zod";
 
-/** `extensions.sallyport` asks for what is ours alone: notifications about programs, and `Turn.execRuns`. */
+/** `requiredHumanApproval`: the client shows questions of the kind `humanCommand` to a person. `extensions.sallyport` asks for what is ours alone: notifications about programs, and `Turn.execRuns`. */
 export const InitializeParams = z.looseObject({
   clientInfo: z.looseObject({ name: z.string(), version: z.string(), title: z.string().nullish() }),
   capabilities: z
     .looseObject({
       experimentalApi: z.boolean().optional(),
+      requiredHumanApproval: z.boolean().optional(),
       optOutNotificationMethods: z.array(z.string()).nullish(),
       extensions: z.looseObject({ sallyport: z.looseObject({ execRuns: z.boolean().optional() }).nullish() }).nullish(),
     })

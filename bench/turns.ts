@@ -1,4 +1,4 @@
-/** What turns cost: starting the server, turns without and with hooks, `exec`, memory, and a thread of 10,000 turns; beside the peer
+/** What turns cost: starting the server, turns without and with hooks, `exec`, 200 turns at once, memory, and a thread of 10,000 turns; beside the peer
  *  where SALLYPORT_BENCH_PEER_CODEX names a folder in which npm has installed @openai/codex. Both get their answers at once: ours
  *  from a script, the peer from a server on loopback. */
 import { spawn } from "node:child_process";
@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { openThreadStore } from "@sallyport/core";
+import { measureManyTurns } from "./many-turns.ts";
 import { compare, measurePairs } from "./pairs.ts";
 import type { Comparison, Sample } from "./pairs.ts";
 
@@ -301,6 +302,8 @@ export async function measureTurns(rounds: number, peerFolder: string | null): P
       rows.push({ name: `second turn, ${label}`, comparison: pick(pairs, "insideMs") });
       rows.push({ name: `exec --json of one turn, ${label}`, comparison: pick(await pair(execOnce, kind), "wholeMs") });
     }
+    const programs = { ours: [ours], peer: peerFolder === null ? null : [nativePeer(peerFolder)] };
+    rows.push(...(await measureManyTurns(rounds, programs)));
     const [oursStart, oursThreads] = await memoryOf(mine.plain);
     const [peerStart, peerThreads] = peer === null ? [null, null] : await memoryOf(peer.plain);
     const memory = [

@@ -212,7 +212,7 @@ describe("frames that Node would never send", () => {
       /malformed launch specification\n$/,
     ],
     "a verdict that ends too early": [new FrameWriter(2).u32(1).finish(), /malformed verdict\n$/],
-    "a verdict of unknown kind": [new FrameWriter(2).u64(1).u8(5).finish(), /malformed verdict\n$/],
+    "a verdict of unknown kind": [new FrameWriter(2).u64(1).u8(6).finish(), /malformed verdict\n$/],
     "a question that ends too early": [new FrameWriter(5).u64(1).finish(), /malformed question\n$/],
     "a question with a NUL": [new FrameWriter(5).u64(1).u64(1).text("a\0b").finish(), /malformed question\n$/],
     "an acknowledgement that ends too early": [new FrameWriter(8).u8(1).finish(), /malformed frame of kind 8\n$/],

@@ -106,10 +106,13 @@ function makeFreezer(): string | null {
 }
 
 function removeLeftovers(parent: string): void {
+  // A server has a group for each command that runs: one look at it tells of them all.
+  const startTimes = new Map<string, string | null>();
   for (const name of listFolder(parent)) {
-    const match = namePattern.exec(name);
-    if (match === null || Number(match[1]) !== pidNamespace()) continue;
-    if (startTime(Number(match[2])) === match[3]) continue;
+    const [, namespace, pid = "", started] = namePattern.exec(name) ?? [];
+    if (namespace === undefined || Number(namespace) !== pidNamespace()) continue;
+    if (!startTimes.has(pid)) startTimes.set(pid, startTime(Number(pid)));
+    if (startTimes.get(pid) === started) continue;
     const folder = join(parent, name);
     writeQuietly(join(folder, "cgroup.kill"), "1");
     writeQuietly(join(folder, "freezer.state"), "THAWED");

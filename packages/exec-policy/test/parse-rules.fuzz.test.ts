@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatRulesError } from "../src/index.ts";
 import { parseRules } from "../src/language.ts";
+import { randomNumbers } from "./random-numbers.ts";
 
 const seeds = [
   'prefix_rule(["git", ["push", "fetch"]], "prompt", match = ["git push \'a\'"], not_match = [["git"]])\n',
@@ -36,17 +37,6 @@ const pieces = [
   "**",
   "f'",
 ];
-
-/** mulberry32: the same numbers on every machine. */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) * below);
-  };
-}
 
 function mutate(text: string, random: (below: number) => number): string {
   let result = text;

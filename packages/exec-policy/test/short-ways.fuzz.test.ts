@@ -8,6 +8,7 @@ import { parseRules } from "../src/language.ts";
 import { Parser } from "../src/parser.ts";
 import { RulesFailure } from "../src/rules-error.ts";
 import type { Statement } from "../src/syntax.ts";
+import { randomNumbers } from "./random-numbers.ts";
 
 const lines = [
   'prefix_rule(["a", "b"])',
@@ -76,17 +77,6 @@ const words = [
   '""',
   '"""',
 ];
-
-/** mulberry32: the same numbers on every machine. */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) * below);
-  };
-}
 
 function someFile(random: (below: number) => number): string {
   const chosen = Array.from({ length: 1 + random(6) }, () => lines[random(lines.length)] ?? "");

@@ -58,20 +58,7 @@ async function started(session: ThreadSession, params: ClientRequestParams<"turn
 function steered(session: ThreadSession, params: ClientRequestParams<"turn/start">): Turn | null {
   refuseUnsteerable(session);
   const id = session.steerableTurnId;
-  if (id === null) return null;
-  session.steerTurn(id, params.input, params.clientUserMessageId ?? null);
-  return {
-    id,
-    rootTurnId: id,
-    items: [],
-    itemsView: "notLoaded",
-    status: "inProgress",
-    error: null,
-    startedAt: null,
-    completedAt: null,
-    durationMs: null,
-    hookRuns: [],
-  };
+  return id === null ? null : session.steerTurn(id, params.input, params.clientUserMessageId ?? null);
 }
 
 /** In the peer's form: its clients keep the words and send them again later. */

@@ -415,12 +415,14 @@ export class ThreadSession {
     return this.#turn?.kind === "compact" ? "compact" : null;
   }
 
-  /** Gives the running turn more input; it is taken up before the next request to the model. Throws `TURN_MISMATCH`. */
-  steerTurn(turnId: string, input: TurnInput["input"], clientUserMessageId: string | null = null): void {
+  /** Gives the running turn more input; it is taken up before the next request to the model. Returns the turn as `startTurn()` does.
+   *  Throws `TURN_MISMATCH`. */
+  steerTurn(turnId: string, input: TurnInput["input"], clientUserMessageId: string | null = null): WireTurn {
     const running = this.#requireTurn(turnId);
     if (running.takesNoMore) throw mismatch(turnId, null);
     userParts(input, this.#state.settings.cwd);
     running.steer({ input, clientUserMessageId, outputSchema: null });
+    return begunTurn(turnId);
   }
 
   /** Resolves at once; `turn/completed` tells when everything has ended. Throws `TURN_MISMATCH`. */

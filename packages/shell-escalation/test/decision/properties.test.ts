@@ -8,20 +8,10 @@ import { openApprovals, readApprovals, revokeApprovals } from "@sallyport/rules-
 import type { Decision, ExecQuestion } from "../../src/decision/index.ts";
 import { makeStage } from "./exec-fixture.ts";
 import type { Call, Stage } from "./exec-fixture.ts";
+import { randomNumbers } from "../../../exec-policy/test/random-numbers.ts";
 
 const rounds = 60;
 const strictness = { escalate: 0, run: 1, deny: 2 } as const;
-
-/** mulberry32: the same numbers on every machine. */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) * below);
-  };
-}
 
 function makeCalls(stage: Stage): Call[] {
   const { bin, work } = stage;

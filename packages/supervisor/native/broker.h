@@ -157,10 +157,6 @@ bool kill_cgroup(const char *folder);
 void handle_init(void);
 size_t times_all_were_signalled(void);
 
-/* freeze.c */
-/* Every thread of it is stopped. */
-bool is_stopped(pid_t pid);
-
 enum exec_end { END_ENDED = 0, END_VANISHED = 1, END_FAILED = 2, END_CHANGED = 3 };
 
 #endif

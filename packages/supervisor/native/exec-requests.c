@@ -11,8 +11,10 @@
 #define _GNU_SOURCE
 #include "broker.h"
 #include "filter.h"
+#include "freeze.h"
 #include "question.h"
 #include "standing.h"
+#include "stops.h"
 #include "target-memory.h"
 #include "wrapper-sessions.h"
 
@@ -87,6 +89,7 @@ struct request {
     struct bounds bounds;
     int wall_messages_fd;
     bool ended;
+    struct stops stops; /* of a program that is not bounded; else init counts */
     struct request *next;
 };
 
@@ -592,6 +595,7 @@ static void begin_request(struct listener *listener, const struct seccomp_notif 
     request->bounds = (struct bounds){0};
     request->wall_messages_fd = -1;
     request->real_pid = request->native_errno = 0;
+    request->stops = (struct stops){0};
     memcpy(request->args, notification->data.args, sizeof request->args);
     request->next = requests;
     requests = request;
@@ -830,6 +834,11 @@ static void tell_stand_in(struct request *request, char kind, int32_t value, con
         (void)send_init_message(request->socket.fd, (enum init_message_kind)kind, value, text, -1);
 }
 
+static void tell_stop(struct request *request, int signal, uint32_t number) {
+    if (request->socket.fd >= 0)
+        (void)send_stop_message(request->socket.fd, INIT_STOPPED, signal, number);
+}
+
 /* Forks into the tree's cgroup. Moving there afterwards takes a lock of the whole system and most of a millisecond. */
 pid_t fork_into_cgroup(bool *joined) {
     any_escalation = true;
@@ -935,7 +944,7 @@ static void obey_bounded_init(struct request *request, const struct init_message
         return;
     case INIT_STOPPED:
         if (!holds_tree()) /* else by us, while a person is asked */
-            tell_stand_in(request, 'T', message->value, "");
+            tell_stop(request, message->value, message->stops);
         return;
     case INIT_PROBED:
         if (message->text[0] != '\0')
@@ -975,10 +984,8 @@ static void read_reports(struct request *request) {
 
 /* bubblewrap has ended, and the sandbox with it. */
 static bool handle_bounded_status(struct request *request, int status) {
-    if (WIFSTOPPED(status)) {
-        tell_stand_in(request, 'T', WSTOPSIG(status), "");
-        return true;
-    }
+    if (WIFSTOPPED(status))
+        return true; /* by somebody outside: that is not the program, and init tells of that one */
     read_reports(request);
     if (!request->ended && !request->runs)
         tell_wall_failure(request, "");
@@ -1042,13 +1049,13 @@ static void attach_stand_in(struct listener *listener, struct request *request, 
 
 /* A signal that the stand-in received. The terminal sends its own to the whole group, so the real program, a member, has
  * that one already. */
-static void pass_signal(const struct request *request, int signal, bool from_terminal) {
+static void pass_signal(struct request *request, int signal, bool from_terminal, uint32_t known_stops) {
     bool same_group = getpgid(request->real_pid) == getpgid(request->tgid);
     if (request->real_pid <= 0 || (from_terminal && same_group))
         return;
     if (request->bounded && request->report.fd >= 0)
-        (void)send_init_message(request->report.fd, INIT_SIGNAL, signal, "", -1);
-    else
+        (void)send_stop_message(request->report.fd, INIT_SIGNAL, signal, known_stops);
+    else if (takes_signal(&request->stops, request->real_pid, signal, known_stops))
         (void)kill(request->real_pid, signal);
 }
 
@@ -1060,7 +1067,7 @@ void handle_stand_in(struct source *source) {
     cleanup_fd(&passed_fd);
     if (got == 1) {
         if (message.kind == 'S')
-            pass_signal(request, message.value, message.text[0] == 'k');
+            pass_signal(request, message.value, message.text[0] == 'k', message.stops);
         return;
     }
     /* It is gone. Killed before its program ended: then the program goes the same way. */
@@ -1076,7 +1083,8 @@ void handle_stand_in(struct source *source) {
 
 static bool handle_real_program(struct request *request, int status) {
     if (WIFSTOPPED(status)) {
-        tell_stand_in(request, 'T', WSTOPSIG(status), "");
+        if (is_stopped(request->real_pid)) /* else it goes on already */
+            tell_stop(request, WSTOPSIG(status), ++request->stops.count);
         return true;
     }
     read_reports(request);

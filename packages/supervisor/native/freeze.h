@@ -10,6 +10,8 @@ const char *freeze_tree(void);
 /* Everything goes on, except what had stopped by itself. */
 void thaw_tree(void);
 bool tree_is_frozen(void);
+/* Every thread of it is stopped. */
+bool is_stopped(pid_t pid);
 /* Whether a cgroup holds it; else every process was stopped. */
 bool frozen_by_cgroup(void);
 

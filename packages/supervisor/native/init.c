@@ -11,6 +11,8 @@
 #include "init.h"
 #include "caller-state.h"
 #include "filter.h"
+#include "freeze.h"
+#include "stops.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -50,6 +52,11 @@ bool send_init_message(int socket_fd, enum init_message_kind kind, int32_t value
         memcpy(CMSG_DATA(item), &pass_fd, sizeof pass_fd);
     }
     return RETRY(sendmsg(socket_fd, &header, MSG_NOSIGNAL)) == (ssize_t)sizeof message;
+}
+
+bool send_stop_message(int socket_fd, enum init_message_kind kind, int32_t signal, uint32_t stops) {
+    struct init_message message = {.kind = (uint8_t)kind, .value = signal, .stops = stops};
+    return RETRY(send(socket_fd, &message, sizeof message, MSG_NOSIGNAL)) == (ssize_t)sizeof message;
 }
 
 int receive_init_message(int socket_fd, struct init_message *message, int *passed_fd) {
@@ -234,8 +241,12 @@ static void drain(void) {
 
 /* What takes a caller's place is a member of that one's group, and gets what that one got. */
 static bool command_leads_group = true;
+static struct stops stops; /* of a program in a waiting caller's place */
 
 static void obey(const struct init_message *message, pid_t command) {
+    if (message->kind == INIT_SIGNAL && !command_leads_group &&
+        !takes_signal(&stops, command, message->value, message->stops))
+        return;
     if (message->kind == INIT_SIGNAL)
         (void)kill(command_leads_group ? -command : command, message->value);
     else if (message->kind == INIT_SIGNAL_ALL && getpid() == 1)
@@ -256,7 +267,8 @@ static bool reap(int socket_fd, pid_t command, int *status) {
         if (pid != command)
             continue;
         if (WIFSTOPPED(one)) {
-            (void)send_init_message(socket_fd, INIT_STOPPED, WSTOPSIG(one), "", -1);
+            if (command_leads_group || is_stopped(command)) /* else it goes on already */
+                (void)send_stop_message(socket_fd, INIT_STOPPED, WSTOPSIG(one), ++stops.count);
             continue;
         }
         *status = one;

@@ -25,6 +25,7 @@ enum resume { RESUME, RESUME_IN_FOREGROUND, RESUME_FOREGROUND_ONLY /* it runs al
 struct init_message {
     uint8_t kind;
     int32_t value;
+    uint32_t stops; /* of INIT_STOPPED its number, of INIT_SIGNAL what its sender knew: stops.h */
     char text[500];
 };
 
@@ -42,6 +43,8 @@ _Noreturn void init_main(int socket_fd, int specification_fd, int error_fd);
 void build_wall(int socket_fd, const struct wall_spec *wall);
 
 bool send_init_message(int socket_fd, enum init_message_kind kind, int32_t value, const char *text, int pass_fd);
+/* INIT_STOPPED or INIT_SIGNAL. */
+bool send_stop_message(int socket_fd, enum init_message_kind kind, int32_t signal, uint32_t stops);
 /* 1, 0 at the end, -1 on error. A passed descriptor goes to *passed_fd (or -1). */
 int receive_init_message(int socket_fd, struct init_message *message, int *passed_fd);
 

@@ -71,8 +71,10 @@ static void end_if_interrupted(void) {
         suffer(SIGINT);
 }
 
+static uint32_t known_stops; /* of the real program: stops.h */
+
 static void pass_on(int signal_number, char to, int socket_fd) {
-    struct init_message message = {.kind = 'S', .value = signal_number};
+    struct init_message message = {.kind = 'S', .value = signal_number, .stops = known_stops};
     message.text[0] = to;
     (void)RETRY(send(socket_fd, &message, sizeof message, MSG_NOSIGNAL));
 }
@@ -104,6 +106,7 @@ static void obey(const struct init_message *message, int socket_fd, int signal_f
         let_go_of_descriptors(socket_fd, signal_fd);
         return;
     case 'T':
+        known_stops = message->stops;
         if (stopped_late(message->value))
             pass_on(SIGCONT, 'u', socket_fd);
         else

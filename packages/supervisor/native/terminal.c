@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "terminal.h"
 #include "broker.h"
+#include "freeze.h"
 #include "question.h"
 
 #include <fcntl.h>

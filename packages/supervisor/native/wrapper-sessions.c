@@ -21,6 +21,7 @@
 #include "wrapper-sessions.h"
 #include "filter.h"
 #include "freeze.h"
+#include "stops.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -78,7 +79,8 @@ struct session {
     struct exec_chain chain;
     struct caller_descriptor *received;
     size_t received_count;
-    pid_t real_pid;       /* 0 before it runs and after it ended */
+    pid_t real_pid; /* 0 before it runs and after it ended */
+    struct stops stops;
     struct session *next; /* the newest first */
 };
 
@@ -755,13 +757,13 @@ void handle_session_report(struct source *source) {
 
 /* The terminal sends its own to the whole group, so the real program, a member, has that one already. */
 void signal_session_program(struct reader *reader) {
-    const struct session *session = find_session(read_u64(reader));
+    struct session *session = find_session(read_u64(reader));
     int number = read_i32(reader);
     bool from_terminal = read_u8(reader) != 0;
     if (session == NULL || session->real_pid <= 0)
         return;
     bool same_group = getpgid(session->real_pid) == getpgid(session->pid);
-    if (!(from_terminal && same_group))
+    if (!(from_terminal && same_group) && takes_signal(&session->stops, session->real_pid, number, STOPS_UNKNOWN))
         (void)kill(session->real_pid, number);
 }
 

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { textToDisplay } from "../src/index.ts";
 import type { ExecEvent, Verdict } from "../src/index.ts";
 import { compileFixture, workFolder } from "./support/compiled-fixtures.ts";
+import { continuesLate, pendingStop } from "./support/late-continue.ts";
 import {
   decideByName,
   endsByRequest,
@@ -80,6 +81,13 @@ os.kill(p.pid, signal.SIGKILL); print(p.wait())`;
     const argv = ["python3", "-c", inside, real];
     const result = await runGuarded({ file: "/usr/bin/python3", argv, around, decide });
     assert.equal(result.stdout, "ready\ngot 10\ngot 15\n20\ngot 18\n-9\n");
+  });
+
+  test("a SIGCONT that comes late undoes no stop but the one that the stand-in got", async () => {
+    const decide = decideByName({ env: "bounded" });
+    const argv = ["python3", "-c", continuesLate, pendingStop];
+    const result = await runGuarded({ file: "/usr/bin/python3", argv, around, decide });
+    assert.equal(result.stdout, "own stop: kept\npassed stop: undone\n");
   });
 
   test("it has the group of its pipeline's shell, and a pipe ends with it", async () => {

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { textToDisplay } from "../src/index.ts";
 import type { ExecEvent, Verdict } from "../src/index.ts";
 import { compileFixture, workFolder } from "./support/compiled-fixtures.ts";
+import { continuesLate, pendingStop } from "./support/late-continue.ts";
 import {
   decideByName,
   endsByRequest,
@@ -139,6 +140,13 @@ os.kill(p.pid, signal.SIGKILL); print(p.wait())`;
         decide,
       });
       assert.equal(result.stdout, "ready\ngot 10\ngot 15\n20\ngot 18\n-9\n");
+    });
+
+    test("a SIGCONT that comes late undoes no stop but the one that the stand-in got", async () => {
+      const decide = decideByName({ env: "escalate" });
+      const argv = ["python3", "-c", continuesLate, pendingStop];
+      const result = await runGuarded({ file: "/usr/bin/python3", argv, around, decide });
+      assert.equal(result.stdout, "own stop: kept\npassed stop: undone\n");
     });
 
     test("an exec waits through a stop and goes on", async () => {

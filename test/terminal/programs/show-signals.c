@@ -37,6 +37,7 @@ int main(void) {
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
         (void)sigaddset(&set, watched[i]);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)signal(SIGTTIN, SIG_IGN); /* in a pid namespace of its own it can't tell whose the terminal is */
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     struct pollfd polled[2] = {{STDIN_FILENO, POLLIN, 0}, {signalfd(-1, &set, 0), POLLIN, 0}};
     printf("ready\n");

@@ -1,0 +1,28 @@
+/** Python, for a program outside and the one inside that signals its stand-in. Signals that the stand-in passes on keep their order, so
+ *  SIGUSR1 comes when a SIGCONT before it has come or has been kept back. */
+
+/** Holds a SIGTSTP back, its own and then one that was passed on, and says whether a SIGCONT has undone it. */
+export const pendingStop = `import os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTSTP, signal.SIGUSR1])
+def tell(what):
+    print("ready", flush=True)
+    signal.sigwait([signal.SIGUSR1])
+    print(what, "kept" if signal.SIGTSTP in signal.sigpending() else "undone", flush=True)
+os.kill(os.getpid(), signal.SIGTSTP)
+tell("own stop:")
+signal.sigwait([signal.SIGTSTP])
+print("none", flush=True)
+while signal.SIGTSTP not in signal.sigpending(): pass
+tell("passed stop:")`;
+
+export const continuesLate = `import os, signal, subprocess, sys
+p = subprocess.Popen(["/usr/bin/env", "python3", "-c", sys.argv[1]], stdout=subprocess.PIPE, text=True)
+p.stdout.readline()
+for n in [signal.SIGCONT, signal.SIGUSR1]: os.kill(p.pid, n)
+print(p.stdout.readline(), end="")
+p.stdout.readline()
+os.kill(p.pid, signal.SIGTSTP)
+p.stdout.readline()
+for n in [signal.SIGCONT, signal.SIGUSR1]: os.kill(p.pid, n)
+print(p.stdout.readline(), end="")
+p.wait()`;

@@ -8,13 +8,24 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { AttackPlace, callers, executable } from "./support/attack-place.ts";
 import type { Ended, JournalRecord } from "./support/attack-place.ts";
+import { noPatchedBash, patchedBash } from "../packages/shell-escalation/test/patched-bash.ts";
 import { compileAttack } from "./support/compiled-attacks.ts";
 import { missingTools } from "./support/needed-tools.ts";
 
-function attack(title: string, body: (stage: Stage, t: TestContext) => void | Promise<void>): void {
-  const skip = missingTools(["bwrap", "cc", "dash", "python3"]);
-  for (const caller of callers)
-    test(`${title} (${caller.name})`, { skip }, (t) => body(new Stage(new AttackPlace(caller, { visible: true })), t));
+type Interceptor = "kernel" | "bash";
+
+function attack(
+  title: string,
+  body: (stage: Stage, t: TestContext) => void | Promise<void>,
+  interceptors: readonly Interceptor[] = ["kernel", "bash"],
+): void {
+  const missing = missingTools(["bwrap", "cc", "dash", "python3"]);
+  for (const interceptor of interceptors)
+    for (const caller of callers) {
+      const skip = interceptor === "bash" && noPatchedBash !== false ? noPatchedBash : missing;
+      const name = `${title} (${caller.name}${interceptor === "bash" ? ", patched Bash" : ""})`;
+      test(name, { skip }, (t) => body(new Stage(new AttackPlace(caller, { visible: true }), interceptor), t));
+    }
 }
 
 /** A shell by another name, which the rules take for an ordinary program, and a folder outside that it may write. */
@@ -22,9 +33,16 @@ class Stage {
   readonly place: AttackPlace;
   readonly out: string;
   readonly elsewhere: string;
+  /** Options of every run. */
+  readonly options: readonly string[];
 
-  constructor(place: AttackPlace) {
+  constructor(place: AttackPlace, interceptor: Interceptor) {
     this.place = place;
+    this.options = [];
+    if (interceptor === "bash") {
+      place.folder("shell");
+      this.options = ["--interceptor", "bash", "--shell", place.copy(patchedBash, "shell/bash")];
+    }
     place.copy("/usr/bin/dash", "bin/tool");
     this.out = place.folder("out");
     this.elsewhere = place.folder("elsewhere");
@@ -35,7 +53,7 @@ class Stage {
     const limits = bounds === null ? "" : `, escalate_with = ${bounds}`;
     const rules = this.place.rules(`prefix_rule(["tool"]${limits})\n${options.rules ?? ""}`);
     const inside = `${options.before ?? ""}\ntool -c "$TOLD" one two; echo "status $?"`;
-    const words = ["--rules", rules, ...(options.words ?? []), "--", "/bin/bash", "-c", inside];
+    const words = [...this.options, "--rules", rules, ...(options.words ?? []), "--", "bash", "-c", inside];
     const ended = this.place.recorded(words, { env: { TOLD: script, ...options.env } });
     const tool = ended.records.find(({ file }) => file === join(this.place.bin, "tool"));
     return { ...ended, tool };
@@ -241,30 +259,48 @@ attack("bounds: git's hooks and settings in a write path stay as they are", (sta
   assert.match(told.stdout, /^free$/m);
 });
 
-attack("bounds: below it rules hold, and none widens it", (stage) => {
-  const { place, elsewhere } = stage;
-  place.copy("/usr/bin/dash", "bin/wide");
-  place.copy("/usr/bin/true", "bin/never");
-  const rules = 'prefix_rule(["wide"])\nprefix_rule(["never"], "forbidden", justification = "not this one")\n';
-  const script = `wide -c 'echo x >${elsewhere}/n'; echo $?; never; echo $?`;
-  const told = stage.tell(script, stage.bounds, { rules });
-  assert.equal(told.stdout, "2\n1\nstatus 0\n");
-  assert.match(told.stderr, /Execution denied: not this one/);
-  assert.equal(existsSync(join(elsewhere, "n")), false);
-  const nested = told.records.find(({ file }) => file === join(place.bin, "wide"));
-  assert.deepEqual([nested?.decision, nested?.outside], ["run", true]);
-  assert.match(nested?.reason.text ?? "", /allows it; it goes on inside the bounded sandbox$/);
-  // The negative control: by itself the rule is a wide one.
-  const wide = place.recorded([
-    "--rules",
-    join(place.base, "test.rules"),
-    "--",
-    "wide",
-    "-c",
-    `echo x >${elsewhere}/n`,
-  ]);
-  assert.equal(existsSync(join(elsewhere, "n")), true, wide.stderr);
-});
+attack(
+  "bounds: below it rules hold, and none widens it",
+  (stage) => {
+    const { place, elsewhere } = stage;
+    place.copy("/usr/bin/dash", "bin/wide");
+    place.copy("/usr/bin/true", "bin/never");
+    const rules = 'prefix_rule(["wide"])\nprefix_rule(["never"], "forbidden", justification = "not this one")\n';
+    const script = `wide -c 'echo x >${elsewhere}/n'; echo $?; never; echo $?`;
+    const told = stage.tell(script, stage.bounds, { rules });
+    assert.equal(told.stdout, "2\n1\nstatus 0\n");
+    assert.match(told.stderr, /Execution denied: not this one/);
+    assert.equal(existsSync(join(elsewhere, "n")), false);
+    const nested = told.records.find(({ file }) => file === join(place.bin, "wide"));
+    assert.deepEqual([nested?.decision, nested?.outside], ["run", true]);
+    assert.match(nested?.reason.text ?? "", /allows it; it goes on inside the bounded sandbox$/);
+    // The negative control: by itself the rule is a wide one.
+    const wide = place.recorded([
+      "--rules",
+      join(place.base, "test.rules"),
+      "--",
+      "wide",
+      "-c",
+      `echo x >${elsewhere}/n`,
+    ]);
+    assert.equal(existsSync(join(elsewhere, "n")), true, wide.stderr);
+  },
+  ["kernel"],
+);
+
+attack(
+  "bounds: below it nobody asks where a patched shell intercepts, and none widens it",
+  (stage) => {
+    const { place, elsewhere } = stage;
+    place.copy("/usr/bin/dash", "bin/wide");
+    const script = `wide -c 'echo x >${elsewhere}/n'; echo $?`;
+    const told = stage.tell(script, stage.bounds, { rules: 'prefix_rule(["wide"])\n' });
+    assert.equal(decided(told), inBounds);
+    assert.equal(told.stdout, "2\nstatus 0\n");
+    assert.equal(existsSync(join(elsewhere, "n")), false);
+  },
+  ["bash"],
+);
 
 attack("bounds: of two rules the one with bounds counts", (stage) => {
   const rules = 'prefix_rule(["tool", "-c"])\n';
@@ -291,6 +327,7 @@ attack("bounds: nothing of it is left behind, also after a kill", (stage) => {
   const timed = place.plain([
     executable,
     "run",
+    ...stage.options,
     "--timeout",
     "1",
     "--rules",

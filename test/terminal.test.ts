@@ -45,6 +45,7 @@ prepare();
 const bashOptions = ["--interceptor", "bash", "--shell", join(place.base, "shell", "bash")];
 const bashInside: Mode = { name: "inside, with a patched Bash", options: bashOptions, escalated: [] };
 const bashOutside: Mode = { name: "outside, with a patched Bash", options: bashOptions, escalated: programsUnderTest };
+const bashInBounds: Mode = { ...bashOutside, name: "outside, in bounds, with a patched Bash", bounded: true };
 
 function prepare(): void {
   const source = join(import.meta.dirname, "terminal", "programs", "show-signals.c");
@@ -131,8 +132,8 @@ describe("an interactive shell under the wall", () => {
   const expected = transcript(plain, keys);
   expected.catch(() => undefined); // told by each test
   const kernel = [inside, outside, inBounds, shellOutside, ownPtyInside, ownPtyOutside, ownPtyInBounds];
-  for (const mode of [...kernel, bashInside, bashOutside]) {
-    const isBash = mode === bashInside || mode === bashOutside;
+  for (const mode of [...kernel, bashInside, bashOutside, bashInBounds]) {
+    const isBash = mode.options === bashOptions;
     test(mode.name, { skip: isBash && noPatchedBash }, async () => {
       const said = await expected;
       assert.match(said, /got WINCH 30 90\n/);
@@ -144,8 +145,8 @@ describe("an interactive shell under the wall", () => {
 describe("the caller's shell", () => {
   const expected = transcript(plain, aroundSallyport);
   expected.catch(() => undefined); // told by each test
-  for (const mode of [inside, outside, inBounds, bashInside, bashOutside]) {
-    const isBash = mode === bashInside || mode === bashOutside;
+  for (const mode of [inside, outside, inBounds, bashInside, bashOutside, bashInBounds]) {
+    const isBash = mode.options === bashOptions;
     test(mode.name, { skip: isBash && noPatchedBash }, async () => {
       const said = await expected;
       assert.match(said, /Stopped +run cat\n/);

@@ -3,7 +3,6 @@
 import { HeldPaths, planWall } from "@sallyport/sandbox";
 import type { SandboxPolicy, WallPlan } from "@sallyport/sandbox";
 import type { BoundedSandbox, WantedSandbox } from "./decision/index.ts";
-import type { Interceptor } from "./interceptor.ts";
 import { namedVariables } from "./session-bytes.ts";
 import type { Text } from "@sallyport/protocol";
 
@@ -12,7 +11,6 @@ export interface BoundedSandboxOptions {
   policy: SandboxPolicy;
   /** The command's own wall. */
   wall: Pick<WallPlan, "level" | "writableRoots" | "protectedNames" | "denyRead">;
-  interceptor: Interceptor["kind"];
   env: Text[];
 }
 
@@ -72,8 +70,7 @@ export class BoundedSandboxes {
 
   /** A second bubblewrap inside something that forbids it, and the weaker wall, can't keep bounds. */
   #whatIsMissing(): string | null {
-    const { policy, wall, interceptor } = this.#options;
-    if (interceptor !== "kernel") return "the kernel's interceptor";
+    const { policy, wall } = this.#options;
     if (wall.level !== "bubblewrap") return "the bubblewrap wall";
     return policy.landlockAbi === 0 ? "Landlock" : null;
   }

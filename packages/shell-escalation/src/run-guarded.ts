@@ -275,7 +275,7 @@ async function launchBehindWall(
     cleanup.defer(() => broker.terminate(0));
     const policy = policyFor(options, program, await broker.landlockAbi);
     const plan = cleanup.adopt(planFor(options, policy), (made) => void made.close());
-    const limits = { policy, wall: plan, interceptor: interceptor.kind, env: options.env };
+    const limits = { policy, wall: plan, env: options.env };
     const sandboxes = cleanup.adopt(new BoundedSandboxes(limits), (made) => void made.close());
     if (attempt === 1 && isFirst) options.onGaps?.(plan.gaps);
     const decider = deciderFor(options, { plan, broker, ledger, questions, sandboxes });

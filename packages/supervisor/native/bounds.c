@@ -40,6 +40,15 @@ void bounds_release(struct bounds *bounds) {
     *bounds = (struct bounds){0};
 }
 
+void tell_bounds_failure(int messages_fd, const char *probed, char what[BOUNDS_FAILURE_SIZE]) {
+    char text[300];
+    ssize_t length = pread(messages_fd, text, sizeof text - 1, 0);
+    text[length < 0 ? 0 : length] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    (void)snprintf(what, BOUNDS_FAILURE_SIZE, "the bounded sandbox %s%s",
+                   probed[0] != '\0' ? "has a hole: " : "can't be built: ", probed[0] != '\0' ? probed : text);
+}
+
 static _Noreturn void fail(int report_fd, const char *what) {
     (void)send_init_message(report_fd, INIT_FAILED, errno, what, -1);
     _exit(EXIT_OWN_FAILURE);

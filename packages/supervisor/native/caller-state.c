@@ -319,7 +319,8 @@ void become_in_bounds(const struct escalation *escalation, const struct wall_spe
     enter_cwd(escalation, moved_report);
     /* Not dumpable until here, as init; from here on the broker has to be able to read this process. */
     (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-    report_execs(moved_report);
+    if (escalation->intercept)
+        report_execs(moved_report);
     (void)umask(state->umask);
     for (int i = 0; i < LIMIT_COUNT; i++)
         if (setrlimit(i, &state->limits[i]) != 0)

@@ -913,14 +913,9 @@ static struct request *request_of_source(const struct source *source) {
 
 /* --- a sandbox of its own --- */
 
-/* What bubblewrap wrote, or what the wall's probe got away with. */
 static void tell_wall_failure(struct request *request, const char *probed) {
-    char text[300], what[340];
-    ssize_t length = pread(request->wall_messages_fd, text, sizeof text - 1, 0);
-    text[length < 0 ? 0 : length] = '\0';
-    text[strcspn(text, "\n")] = '\0';
-    (void)snprintf(what, sizeof what, "the bounded sandbox %s%s",
-                   probed[0] != '\0' ? "has a hole: " : "can't be built: ", probed[0] != '\0' ? probed : text);
+    char what[BOUNDS_FAILURE_SIZE];
+    tell_bounds_failure(request->wall_messages_fd, probed, what);
     tell_stand_in(request, 'F', 0, what);
 }
 
@@ -960,8 +955,10 @@ static void obey_bounded_init(struct request *request, const struct init_message
     case INIT_SIGNAL_ALL:
     case INIT_RESUME:
     case INIT_WRAPPERS:
-    default:
         return; /* those are ours to send */
+    case INIT_CONTINUED:
+    default:
+        return; /* its stand-in knows */
     }
 }
 

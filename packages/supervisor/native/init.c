@@ -263,9 +263,14 @@ static void obey(const struct init_message *message, pid_t command) {
 static bool reap(int socket_fd, pid_t command, int *status) {
     int one;
     pid_t pid;
-    while ((pid = waitpid(-1, &one, WNOHANG | WUNTRACED)) > 0) {
+    while ((pid = waitpid(-1, &one, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
         if (pid != command)
             continue;
+        if (WIFCONTINUED(one)) {
+            if (!command_leads_group)
+                (void)send_init_message(socket_fd, INIT_CONTINUED, 0, "", -1);
+            continue;
+        }
         if (WIFSTOPPED(one)) {
             if (command_leads_group || is_stopped(command)) /* else it goes on already */
                 (void)send_stop_message(socket_fd, INIT_STOPPED, WSTOPSIG(one), ++stops.count);
@@ -300,7 +305,7 @@ static pid_t start_in_callers_place(int socket_fd, const struct launch_spec *lau
     if (pid < 0)
         fail(socket_fd, "starting the program");
     if (pid == 0) {
-        struct escalation escalation = {.intercept = true,
+        struct escalation escalation = {.intercept = launch->intercept,
                                         .state = &inherited->state,
                                         .program_fd = inherited->program_fd,
                                         .argv = launch->argv,

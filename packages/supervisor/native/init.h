@@ -8,11 +8,12 @@
 enum init_message_kind {
     INIT_LISTENER =
         'L', /* the command starts; with the descriptor where execs are reported; value: 1 when the wait is killable */
-    INIT_PROBED = 'P',  /* text: the attempts that succeeded */
-    INIT_FAILED = 'F',  /* value: errno, text: what */
-    INIT_STOPPED = 'T', /* value: signal */
-    INIT_ENDED = 'X',   /* value: wait status */
-    INIT_RUNS = 'G',    /* the exec has succeeded, where the program takes a waiting caller's place */
+    INIT_PROBED = 'P',    /* text: the attempts that succeeded */
+    INIT_FAILED = 'F',    /* value: errno, text: what */
+    INIT_STOPPED = 'T',   /* value: signal */
+    INIT_CONTINUED = 'C', /* where the program takes a waiting caller's place */
+    INIT_ENDED = 'X',     /* value: wait status */
+    INIT_RUNS = 'G',      /* the exec has succeeded, where the program takes a waiting caller's place */
     /* from the broker */
     INIT_SIGNAL = 'S',     /* value: signal for the command's process group */
     INIT_SIGNAL_ALL = 'A', /* value: signal for everything in the namespace; answered by the same kind */

@@ -41,7 +41,7 @@ static bool takes_continue(const struct stops *stops, pid_t program, uint32_t kn
         return true;
     if (!is_stopped(program))
         return notices_continue(program);
-    return (known == stops->count || known == STOPS_UNKNOWN) && !has_untold_stop(program);
+    return known == stops->count && !has_untold_stop(program);
 }
 
 bool takes_signal(struct stops *stops, pid_t program, int signal, uint32_t known) {

@@ -4,9 +4,6 @@
 
 #include "common.h"
 
-/* Who passes it on does not say how many stops it was told. */
-#define STOPS_UNKNOWN UINT32_MAX
-
 struct stops {
     uint32_t count;     /* of the program; the stand-in is told each with its number */
     bool has_passed;    /* a stop signal that the stand-in got, and no SIGCONT since */

@@ -19,17 +19,21 @@
  * bounded, nothing here ever waits for it, and who asks for too much loses its own sessions. */
 #define _GNU_SOURCE
 #include "wrapper-sessions.h"
+#include "bounds.h"
 #include "filter.h"
 #include "freeze.h"
+#include "question.h"
 #include "stops.h"
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -79,8 +83,13 @@ struct session {
     struct exec_chain chain;
     struct caller_descriptor *received;
     size_t received_count;
-    pid_t real_pid; /* 0 before it runs and after it ended */
+    pid_t real_pid; /* 0 before it runs and after it ended; of a bounded program the sandbox's */
     struct stops stops;
+    uint32_t told_stops,
+        known_stops; /* the last that the wrapper was told of; that it knew when it sent its last message */
+    bool bounded;
+    bool runs, has_stopped, has_failed, has_ended; /* of a bounded program, as its init tells */
+    int wall_messages_fd;
     struct session *next; /* the newest first */
 };
 
@@ -135,6 +144,7 @@ static void finish_session(struct session *session) {
         target_close(&session->target);
     forget_input(session);
     buffer_free(&session->out);
+    cleanup_fd(&session->wall_messages_fd);
     free(session);
 }
 
@@ -316,6 +326,7 @@ static void begin_session(struct datagram *datagram) {
                                 .pid = pid,
                                 .stage = READING,
                                 .target = {.root_fd = -1, .cwd_fd = -1},
+                                .wall_messages_fd = -1,
                                 .next = sessions};
     sessions = session;
     session_count++;
@@ -430,6 +441,7 @@ static bool announce(struct session *session, const struct slice *message) {
 }
 
 static void pass_on(struct session *session, const struct slice *message) {
+    session->known_stops = session->told_stops;
     size_t frame = buffer_begin_frame(&broker.out, FRAME_SESSION_MESSAGE);
     buffer_u64(&broker.out, session->id);
     buffer_u32(&broker.out, (uint32_t)session->received_count);
@@ -572,6 +584,12 @@ static void change_stage(struct session *session, enum send_next next) {
     }
 }
 
+static bool stands_stopped(const struct session *session) {
+    if (session->bounded)
+        return session->has_stopped;
+    return session->real_pid > 0 && is_stopped(session->real_pid);
+}
+
 void send_to_wrapper(struct reader *reader) {
     struct session *session = find_session(read_u64(reader));
     uint8_t next = read_u8(reader);
@@ -581,8 +599,10 @@ void send_to_wrapper(struct reader *reader) {
     if (session == NULL)
         return; /* it vanished while Node decided, and Node was told */
     /* Node is of the job too, and was stopped with it before it had passed this on; then a shell said "fg", and all goes on. */
-    if (next == SEND_STOPPED && (session->real_pid <= 0 || !is_stopped(session->real_pid)))
+    if (next == SEND_STOPPED && !stands_stopped(session))
         return;
+    if (next == SEND_STOPPED)
+        session->told_stops = session->stops.count;
     change_stage(session, (enum send_next)next);
     if (session->stream.fd < 0)
         return;
@@ -624,6 +644,8 @@ struct start {
     uint32_t number_count;
     struct slice numbers;
     uint64_t blocked_signals, kept_ignored;
+    bool bounded;
+    struct bounds bounds;
 };
 
 static bool parse_start(struct reader *reader, struct start *start) {
@@ -636,7 +658,9 @@ static bool parse_start(struct reader *reader, struct start *start) {
     start->blocked_signals = read_u64(reader);
     start->kept_ignored = read_u64(reader);
     start->number_count = (uint32_t)(start->numbers.length / sizeof(uint32_t));
-    return !reader->bad;
+    start->bounds = (struct bounds){0};
+    start->bounded = read_u8(reader) != 0;
+    return !reader->bad && (!start->bounded || bounds_parse(reader, &start->bounds));
 }
 
 static void release_start(struct start *start) {
@@ -644,6 +668,7 @@ static void release_start(struct start *start) {
     free(start->env);
     free(start->cwd);
     free(start->deny_read);
+    bounds_release(&start->bounds);
 }
 
 /* The numbers go with the descriptors in the order in which these came. */
@@ -678,7 +703,10 @@ static const char *fork_program(struct session *session, const struct start *sta
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return "making a socket";
-    bool denies_reads = start->deny_read[0] != NULL;
+    session->bounded = start->bounded;
+    if (session->bounded)
+        session->wall_messages_fd = memfd_create("sallyport-wall", MFD_CLOEXEC);
+    bool denies_reads = !session->bounded && start->deny_read[0] != NULL;
     struct escalation escalation = {
         .intercept = false, /* where this interceptor is used, the kernel's cannot be had */
         .state = state,
@@ -697,9 +725,13 @@ static const char *fork_program(struct session *session, const struct start *sta
     if (pid == 0) {
         (void)close(pair[0]);
         escalation.cgroups += joined;
+        if (session->bounded)
+            become_bounded(&escalation, &start->bounds, &broker.probe_targets, pair[1], session->wall_messages_fd);
         become_escalated(&escalation, pair[1]);
     }
     (void)close(pair[1]);
+    if (session->bounded)
+        (void)fcntl(pair[0], F_SETFL, O_NONBLOCK); /* an init that somebody has stopped must not stop us */
     if (pid < 0) {
         (void)close(pair[0]);
         return "forking";
@@ -743,9 +775,88 @@ void start_session_program(struct reader *reader) {
     release_start(&start);
 }
 
+/* --- a sandbox of its own --- */
+
+static void fail_bounded(struct session *session, int error, const char *what) {
+    if (!session->has_failed)
+        tell_state(session, STATE_FAILED, error, what);
+    session->has_failed = true;
+}
+
+static void end_bounded(struct session *session, int status) {
+    if (!session->has_ended)
+        send_hurried_end(session->id, status);
+    session->has_ended = true;
+}
+
+static void obey_bounded_init(struct session *session, const struct init_message *message) {
+    char what[BOUNDS_FAILURE_SIZE];
+    switch ((enum init_message_kind)message->kind) {
+    case INIT_RUNS:
+        session->runs = true;
+        tell_state(session, STATE_STARTED, 0, "");
+        return;
+    case INIT_STOPPED:
+        session->has_stopped = true;
+        session->stops.count = message->stops;
+        if (!holds_tree()) /* else by us, while a person is asked */
+            tell_state(session, STATE_STOPPED, message->value, "");
+        return;
+    case INIT_CONTINUED:
+        session->has_stopped = false;
+        return;
+    case INIT_PROBED:
+        if (message->text[0] == '\0')
+            return;
+        tell_bounds_failure(session->wall_messages_fd, message->text, what);
+        fail_bounded(session, 0, what);
+        return;
+    case INIT_FAILED:
+        fail_bounded(session, message->value, message->text);
+        return;
+    case INIT_ENDED:
+        end_bounded(session, message->value);
+        return;
+    case INIT_LISTENER: /* where this interceptor is used, the kernel's cannot be had */
+    case INIT_SIGNAL:
+    case INIT_SIGNAL_ALL:
+    case INIT_RESUME:
+    case INIT_WRAPPERS:
+    default:
+        return;
+    }
+}
+
+static void handle_bounded_report(struct session *session) {
+    struct init_message message;
+    int passed_fd;
+    if (receive_init_message(session->report.fd, &message, &passed_fd) == 1)
+        obey_bounded_init(session, &message);
+    else
+        close_source(&session->report); /* bubblewrap's end follows */
+    cleanup_fd(&passed_fd);
+}
+
+/* bubblewrap has ended, and the sandbox with it. */
+static void handle_bounded_end(struct session *session) {
+    struct pollfd polled = {session->report.fd, POLLIN, 0};
+    while (session->report.fd >= 0 && poll(&polled, 1, 0) == 1)
+        handle_bounded_report(session);
+    char what[BOUNDS_FAILURE_SIZE];
+    tell_bounds_failure(session->wall_messages_fd, "", what);
+    if (!session->has_ended && !session->runs)
+        fail_bounded(session, 0, what);
+    end_bounded(session, session->runs ? SIGKILL : EXIT_OWN_FAILURE << 8);
+    session->real_pid = 0;
+}
+
 /* First nothing (its exec succeeded), or what failed. */
 void handle_session_report(struct source *source) {
     struct session *session = session_of_source(source);
+    if (session->bounded) {
+        handle_bounded_report(session);
+        return;
+    }
     struct init_message message;
     int passed_fd;
     int got = receive_init_message(source->fd, &message, &passed_fd);
@@ -763,7 +874,11 @@ void signal_session_program(struct reader *reader) {
     if (session == NULL || session->real_pid <= 0)
         return;
     bool same_group = getpgid(session->real_pid) == getpgid(session->pid);
-    if (!(from_terminal && same_group) && takes_signal(&session->stops, session->real_pid, number, STOPS_UNKNOWN))
+    if (from_terminal && same_group)
+        return;
+    if (session->bounded && session->report.fd >= 0)
+        (void)send_stop_message(session->report.fd, INIT_SIGNAL, number, session->known_stops);
+    else if (takes_signal(&session->stops, session->real_pid, number, session->known_stops))
         (void)kill(session->real_pid, number);
 }
 
@@ -774,13 +889,20 @@ bool handle_session_status(pid_t pid, int status) {
     if (session == NULL)
         return false;
     if (WIFSTOPPED(status)) {
+        if (session->bounded) /* that is the sandbox and not the program, and init tells of that one */
+            return true;
+        session->stops.count++;
         tell_state(session, STATE_STOPPED, WSTOPSIG(status), "");
         return true;
     }
-    if (session->report.fd >= 0)
-        handle_session_report(&session->report); /* what failed comes before the end */
-    session->real_pid = 0;
-    send_hurried_end(session->id, status);
+    if (session->bounded) {
+        handle_bounded_end(session);
+    } else {
+        if (session->report.fd >= 0)
+            handle_session_report(&session->report); /* what failed comes before the end */
+        session->real_pid = 0;
+        send_hurried_end(session->id, status);
+    }
     if (session->stream.fd < 0)
         finish_session(session); /* nobody waits for it any more */
     return true;

@@ -5,6 +5,7 @@ import { accessSync, constants as fsConstants } from "node:fs";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import type { Text } from "@sallyport/protocol";
+import { boundedLaunch } from "./bounded-launch.ts";
 import { SallyportError } from "./errors.ts";
 import { readExecFile } from "./exec-file.ts";
 import { FrameReader, FrameWriter, PayloadReader, frameHeaderBytes, frameKinds, frameVersion } from "./frames.ts";
@@ -14,9 +15,8 @@ import { TreeHolds } from "./held-tree.ts";
 import type { HoldAnswer } from "./held-tree.ts";
 import { launchFrame } from "./launch-frame.ts";
 import { openPipeEnds } from "./pipe-ends.ts";
-import { textToDisplay } from "./text-bytes.ts";
 import { brokerPath } from "./native-paths.ts";
-import type { Bounds, BrokerHandlers, ExecEvent, ExecFile, LaunchSpec, RunResult, Verdict } from "./types.ts";
+import type { BrokerHandlers, ExecEvent, ExecFile, LaunchSpec, RunResult, Verdict } from "./types.ts";
 import { WrapperSessions } from "./wrapper-sessions.ts";
 
 type BrokerStdio = "inherit" | "pipe" | "ignore" | number;
@@ -131,7 +131,7 @@ function verdictFrame(requestId: number, verdict: Verdict): Buffer {
     return frame.u8(2).text(verdict.reason.replaceAll("\0", "").slice(0, 400)).finish();
   }
   if (verdict.bounds !== undefined) {
-    const launch = boundedLaunch(verdict, verdict.bounds);
+    const launch = boundedLaunch({ ...verdict, bounds: verdict.bounds, intercept: true });
     return frame.u8(verdictInBounds).u32(verdict.chainIndex).texts(verdict.bounds.outerArgv).bytes(launch).finish();
   }
   return frame
@@ -142,25 +142,6 @@ function verdictFrame(requestId: number, verdict: Verdict): Buffer {
     .text(verdict.cwd)
     .texts(verdict.denyRead)
     .finish();
-}
-
-/** What the init of a bounded sandbox reads: the program itself comes as a descriptor. */
-function boundedLaunch({ argv, env, cwd }: Verdict & { kind: "escalate" }, { outerArgv, wall }: Bounds): Buffer {
-  return launchFrame({
-    mode: "guarded",
-    intercept: true,
-    pidNamespace: true,
-    outerArgv,
-    file: "",
-    argv,
-    env: [...env],
-    cwd: textToDisplay(cwd), // a name that is not UTF-8 leads nowhere, and the program is refused
-    wall,
-    cgroup: null,
-    pidsCgroup: null,
-    terminal: false,
-    pty: null,
-  }).subarray(frameHeaderBytes);
 }
 
 class BrokerConnection implements Broker {

@@ -1,10 +1,11 @@
 /** What wrappers ask and are answered, as far as the broker has to do with it: lengths, descriptors and processes. What the
  *  messages say is for whoever uses this. `native/wrapper-sessions.c` is the other side. */
 import type { Text } from "@sallyport/protocol";
+import { boundedLaunch } from "./bounded-launch.ts";
 import { readExecFile } from "./exec-file.ts";
 import { FrameWriter, frameKinds } from "./frames.ts";
 import type { PayloadReader } from "./frames.ts";
-import type { BrokerHandlers, ExecFile } from "./types.ts";
+import type { Bounds, BrokerHandlers, ExecFile } from "./types.ts";
 
 /** What the broker does besides sending a message. `run`: the wrapper becomes the program, and its end is the end of the exec;
  *  `deny`: it says why not and ends; `grant`: its descriptors are awaited; `end`: it was told how its program ended. */
@@ -24,6 +25,8 @@ export interface SessionProgram {
   env: readonly Text[];
   cwd: Text;
   denyRead: readonly string[];
+  /** As in a verdict. */
+  bounds?: Bounds;
   /** The numbers of the descriptors that came, in their order. */
   numbers: readonly number[];
   /** Signals that the program starts with blocked; bit n-1 for signal n. */
@@ -85,19 +88,23 @@ export class WrapperSessions {
   start(sessionId: number, program: SessionProgram): void {
     const numbers = Buffer.alloc(4 * program.numbers.length);
     program.numbers.forEach((number, index) => numbers.writeUInt32LE(number, 4 * index));
-    this.#link.send(
-      new FrameWriter(frameKinds.sessionStart)
-        .u64(sessionId)
-        .u32(program.chainIndex)
-        .texts(program.argv)
-        .texts(program.env)
-        .text(program.cwd)
-        .texts(program.denyRead)
-        .bytes(numbers)
-        .u64(program.blockedSignals)
-        .u64(program.keptIgnored)
-        .finish(),
-    );
+    const frame = new FrameWriter(frameKinds.sessionStart)
+      .u64(sessionId)
+      .u32(program.chainIndex)
+      .texts(program.argv)
+      .texts(program.env)
+      .text(program.cwd)
+      .texts(program.denyRead)
+      .bytes(numbers)
+      .u64(program.blockedSignals)
+      .u64(program.keptIgnored)
+      .u8(program.bounds !== undefined);
+    if (program.bounds !== undefined) {
+      // Below it nothing asks: outside of the patched shell there is nobody who would.
+      const launch = boundedLaunch({ ...program, bounds: program.bounds, intercept: false });
+      frame.texts(program.bounds.outerArgv).bytes(launch);
+    }
+    this.#link.send(frame.finish());
   }
 
   /** A signal that the wrapper got, for its program. One that came from the terminal has reached it already. */

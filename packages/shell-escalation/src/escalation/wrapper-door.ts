@@ -189,7 +189,7 @@ export class WrapperDoor {
     }
     session.granted = null;
     session.isStarted = true;
-    const { chainIndex, argv, env, cwd, denyRead } = granted.verdict;
+    const { chainIndex, argv, env, cwd, denyRead, bounds } = granted.verdict;
     const isPlain = session.version === 1;
     this.#broker?.start(sessionId, {
       chainIndex,
@@ -197,6 +197,7 @@ export class WrapperDoor {
       env,
       cwd,
       denyRead,
+      ...(bounds === undefined ? {} : { bounds }),
       numbers: granted.numbers,
       blockedSignals: session.request.blockedSignals,
       keptIgnored: isPlain ? allButSigpipe : allSignals,
@@ -211,7 +212,7 @@ export class WrapperDoor {
   #onState(state: SessionState): void {
     const session = this.#sessions.get(state.sessionId);
     if (session === undefined) return;
-    if (state.kind === "failed") session.failure = `${state.what} failed (errno ${state.errno})`;
+    if (state.kind === "failed") session.failure = failureOf(state);
     else if (state.kind === "started") this.#tell(state.sessionId, session, { started: true });
     else this.#tell(state.sessionId, session, { stopped: state.signal });
   }
@@ -237,6 +238,10 @@ export class WrapperDoor {
 function isSame(files: ExecFiles, judged: ExecFiles): boolean {
   const plain = ({ cwd, chain }: ExecFiles): unknown => [cwd, chain.map((file) => ({ ...file, fd: -1 }))];
   return isDeepStrictEqual(plain(files), plain(judged));
+}
+
+function failureOf({ what, errno }: SessionState & { kind: "failed" }): string {
+  return errno === 0 ? what : `${what} failed (errno ${errno})`;
 }
 
 /** The plain protocol has no words for it. */

@@ -31,6 +31,9 @@ interface Asking {
   term?: string;
   /** In place of the sallyport command. */
   program?: string[];
+  /** Of the terminal; default 40 and 100. */
+  rows?: number;
+  columns?: number;
 }
 
 function placeOf(caller: Caller): Place {
@@ -55,8 +58,8 @@ async function open(script: string, asking: Asking = {}): Promise<Terminal> {
       LANG: "C.UTF-8",
       TERM: asking.term ?? "xterm",
     },
-    rows: 40,
-    columns: 100,
+    rows: asking.rows ?? 40,
+    columns: asking.columns ?? 100,
   });
 }
 
@@ -505,7 +508,7 @@ describe("where it is asked", () => {
 /** What terminals answer to what programs print: each is typed as if by the person. */
 function terminalAnswers(said: string): string {
   const answers: [asked: string, answer: string][] = [
-    ["\u001B[6n", "\u001B[5;7R"],
+    ["\u001B[6n", "\u001B[40;100R"],
     ["\u001B[5n", "\u001B[0n"],
     ["\u001B[c", "\u001B[?62;22c"],
     ["\u001B[>c", "\u001B[>41;366;0c"],
@@ -561,6 +564,72 @@ describe("a hostile job never gets a yes", () => {
       });
     }
   }
+
+  const manyArguments = "id -u $(seq 1 300)";
+  /** What is on the screen when the person has to choose, above the line to type in. */
+  const linesOnScreen = async (terminal: Terminal): Promise<string[]> => {
+    await terminal.waitFor(/(?:Your choice: |Enter: [^\r\n]+ )$/);
+    const { said } = terminal;
+    return said
+      .slice(said.lastIndexOf("\u001B[2J") + 4)
+      .split("\r\n")
+      .slice(0, -1);
+  };
+
+  test("says that the terminal is larger than it is", async () => {
+    const terminal = await open(`stty rows 400 cols 4000; ${manyArguments}`);
+    try {
+      const lines = await linesOnScreen(terminal);
+      assert.equal(lines[0], "Sallyport asks: may this program run?");
+      assert.ok(lines.length < 40 && lines.every((line) => line.length <= 100), lines.join("\n"));
+      assert.ok(
+        lines.some((line) => line.includes("of 302 arguments not all are shown")),
+        lines.join("\n"),
+      );
+      terminal.type("n\r");
+      await terminal.waitFor(/the user said no/);
+    } finally {
+      await terminal.close();
+    }
+  });
+
+  test("says so of a terminal that has become smaller: then the terminal's own word counts", async () => {
+    const terminal = await open(`read; stty rows 40; ${manyArguments}`);
+    terminal.answers = (said) => {
+      const about = said.includes("\u001B[c") ? "\u001B[?62;22c" : "";
+      return said.includes("\u001B[999;999H\u001B[6n") ? `${about}\u001B[30;100R` : about;
+    };
+    try {
+      terminal.resize(30, 100);
+      terminal.type("\r");
+      const lines = await linesOnScreen(terminal);
+      assert.equal(lines[0], "Sallyport asks: may this program run?");
+      assert.equal(lines.length, 28, lines.join("\n"));
+      terminal.type("n\r");
+      await terminal.waitFor(/the user said no/);
+    } finally {
+      await terminal.close();
+    }
+  });
+
+  test("a terminal of few rows and columns shows everything page by page, the choices too", async () => {
+    const terminal = await open("id -u", { rows: 6, columns: 20 });
+    try {
+      let said = "";
+      while (!said.includes("Your choice")) {
+        const lines = await linesOnScreen(terminal);
+        assert.equal(lines.length, 1, lines.join("\n"));
+        said = terminal.said.slice(-40);
+        if (!said.includes("Your choice")) terminal.type("\r");
+      }
+      for (const text of ["Sallyport asks", "/usr/bin/id", "yes, this once", "view everything"])
+        assert.ok(terminal.said.includes(text), text);
+      terminal.type("n\r");
+      await terminal.waitFor(/the user said no/);
+    } finally {
+      await terminal.close();
+    }
+  });
 
   test("who forks and ends all the time stands still too, and does not get away", async () => {
     const place = placeOf(ordinaryCaller);

@@ -8,9 +8,11 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readFileSync,
   readdirSync,
+  rmSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -663,6 +665,64 @@ attack("roundabout ways to an allowed program don't lead outside", (place) => {
   place.run(["--rules", rules, "-c", `mark direct ${log}`]);
   assert.deepEqual(marks(), [`direct ${mark}`]);
 });
+
+attack("what is written by a second name of an allowed program's file stays inside", (place) => {
+  const { mark, log, marks } = arm(place);
+  const evil = place.file("evil", `#!/bin/sh\necho evil >> ${log}\n`, 0o755);
+  const linked = join(place.project, "linked");
+  const script = `cat ${evil} > linked; mark program ${log}`;
+  const rules = place.rules(allow("mark"));
+  const armed = (run: () => void): string[] => {
+    for (const path of [mark, linked, log]) rmSync(path, { force: true });
+    place.copy(compileAttack("mark"), "bin/mark");
+    linkSync(mark, linked);
+    run();
+    return marks();
+  };
+  assert.deepEqual(
+    armed(() => place.plain(["bash", "-c", script])),
+    ["evil"],
+  );
+  assert.deepEqual(
+    armed(() => place.run(["--rules", rules, "-c", script])),
+    [],
+  );
+  // The control: with all of its names in the folder that can't be written from inside, it leaves.
+  const beside = armed(() => {
+    rmSync(linked);
+    linkSync(mark, join(place.bin, "mark-2"));
+    place.run(["--rules", rules, "-c", `mark program ${log}`]);
+  });
+  assert.deepEqual(beside, [`program ${mark}`]);
+});
+
+attack(
+  "what is written by a second mount of an allowed program's folder stays inside",
+  (place) => {
+    const { log, marks } = arm(place);
+    const tools = place.folder("tools");
+    const shared = place.folder("project/shared");
+    const tool = place.file("tools/tool", "");
+    const rules = place.rules(allow(tool));
+    const evil = `printf '#!/bin/sh\\necho evil >> ${log}\\n' > tool; chmod +x tool; ${tool}`;
+    const mounted = (from: string, to: string, run: string): string[] => {
+      rmSync(log, { force: true });
+      const { status, stderr } = place.plain(["unshare", "-m", "bash", "-c", `mount --bind ${from} ${to} && ${run}`]);
+      assert.notEqual(status, 125, stderr);
+      return marks();
+    };
+    const door = (script: string): string => `${executable} run --rules ${rules} -c "${script}"`;
+    assert.deepEqual(mounted(tools, shared, `cd ${shared} && ${evil}`), ["evil"]);
+    assert.deepEqual(mounted(tools, shared, `cd ${shared} && ${door(evil)}`), []);
+    assert.deepEqual(mounted(shared, tools, `cd ${shared} && ${door(evil)}`), []);
+    // The control: where neither name can be written it leaves.
+    assert.deepEqual(mounted(tools, shared, `cd ${place.fresh("other")} && ${door(tool)}`), ["evil"]);
+    // Rules that are written by another name of the home would be rules all the same.
+    const home = `cd ${shared} && ${door("true")}; [ $? = 125 ] && echo refused >> ${log}`;
+    assert.deepEqual(mounted(place.home, shared, home), ["refused"]);
+  },
+  { only: "root", tools: ["unshare", "mount"] },
+);
 
 attack(
   "outside, a program has the rights of who called it, and no more",

@@ -3,7 +3,7 @@
 import type { Text } from "@sallyport/protocol";
 import type { ApprovalProposal } from "@sallyport/rules-store";
 import type { ExecQuestion } from "@sallyport/shell-escalation";
-import { cutToWidth, displayQuoted, displayStrictly, displayWidth } from "./display-text.ts";
+import { cutToRoom, displayQuoted, displayStrictly, fitInto } from "./display-text.ts";
 
 export interface ScreenSize {
   rows: number;
@@ -24,12 +24,12 @@ const longestReason = 400;
 const usualChanges: ReadonlySet<string> = new Set(["_", "SHLVL", "PWD", "OLDPWD"]);
 const everything = Number.POSITIVE_INFINITY;
 
-/** A size that text can be laid out in, whatever the terminal says about itself. */
-export function usableSize({ rows, columns }: ScreenSize): ScreenSize {
-  return {
-    rows: rows < 1 ? usualSize.rows : rows,
-    columns: Math.max(columns < 1 ? usualSize.columns : columns, minColumns),
-  };
+/** A size that text can be laid out in. In a narrower terminal each line takes several of its rows. */
+export function usableSize(size: ScreenSize): ScreenSize {
+  const rows = size.rows < 1 ? usualSize.rows : size.rows;
+  const columns = size.columns < 1 ? usualSize.columns : size.columns;
+  if (columns >= minColumns) return { rows, columns };
+  return { rows: Math.max(Math.floor(rows / Math.ceil(minColumns / columns)), 1), columns: minColumns };
 }
 
 /** As much as fits above `linesBelow` other lines; what is left out is named. */
@@ -108,7 +108,7 @@ function layOut(question: ExecQuestion, columns: number, fits: Fits): string[] {
 /** The rule's own words, or ours with a path in them. */
 function reasonsOf({ rule, reason }: ExecQuestion, isShort: boolean): string[] {
   const reasons = rule === null || rule === reason ? [reason] : [rule, reason];
-  return reasons.map((text) => (isShort ? cutToWidth(displayStrictly(text), longestReason) : displayStrictly(text)));
+  return reasons.map((text) => (isShort ? cutToRoom(displayStrictly(text), longestReason) : displayStrictly(text)));
 }
 
 function notesOn({ file, argv }: ExecQuestion): string[] {
@@ -141,7 +141,7 @@ function labelled(label: string, line: string): string {
 function cutLines(lines: string[], limit: number, columns: number, note: string): string[] {
   if (lines.length <= limit) return lines;
   if (limit < 1) return [];
-  return [...lines.slice(0, limit - 1), labelled("", cutToWidth(`(${note})`, columns - labelWidth))];
+  return [...lines.slice(0, limit - 1), labelled("", cutToRoom(`(${note})`, columns - labelWidth))];
 }
 
 interface Limits {
@@ -162,20 +162,15 @@ function shortened(text: Text, { head, tail }: Limits): string {
   return `${part(0, head)} … ${left} of ${characters.length} ${unit} left out … ${part(characters.length - tail, characters.length)}`;
 }
 
-/** Breaks at the width whatever stands there: a terminal that breaks by itself would start the next line at its edge. */
+/** Breaks at the width whatever stands there: a terminal that breaks by itself would start the next line at its edge. The attack: letters
+ *  that are drawn wider than they are counted make more lines, which drive the program's name over the upper edge. */
 function wrapHard(text: string, columns: number): string[] {
   const lines: string[] = [];
-  let line = "";
-  let width = 0;
-  for (const character of text) {
-    const more = displayWidth(character);
-    if (width + more > columns) {
-      lines.push(line);
-      line = "";
-      width = 0;
-    }
-    line += character;
-    width += more;
-  }
-  return [...lines, line];
+  let rest = text;
+  do {
+    const line = fitInto(rest, columns);
+    lines.push(line);
+    rest = rest.slice(line.length);
+  } while (rest !== "");
+  return lines;
 }

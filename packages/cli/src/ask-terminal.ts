@@ -8,7 +8,7 @@ import type { HeldTree } from "@sallyport/supervisor";
 import { deny, denyFor, offerChoices, readChoice, readWords } from "./ask-choices.ts";
 import type { OfferedChoice } from "./ask-choices.ts";
 import { fullLines, shortLines, usableSize } from "./ask-screen.ts";
-import { cutToWidth } from "./display-text.ts";
+import { cutToRoom } from "./display-text.ts";
 
 type Hold = Parameters<NonNullable<GuardedRunOptions["ask"]>>[2];
 
@@ -24,8 +24,7 @@ export interface TerminalAskerOptions {
   keeps: boolean;
   /** Each question's own, from when it is shown; default 300000. */
   limitMs?: number;
-  /** How long what is typed counts for nothing after a question came up, because it was meant for the program; default 800. The
-   *  broker takes up to 250 of them to get to know the terminal. */
+  /** How long what is typed counts for nothing after a question came up, because it was meant for the program; default 800. */
   settleMs?: number;
   /** Null: nobody can be asked now, and why. */
   check?(): string | null;
@@ -207,19 +206,19 @@ class QuestionDialog {
     }
   }
 
-  /** Null when the choices are on the screen. What doesn't fit comes before, page by page: the attack is a long folder name that
+  /** Null when the last choices are on the screen. What doesn't fit comes before, page by page: the attack is a long folder name that
    *  drives the program's name over the upper edge. */
   async #showQuestion(): Promise<DialogResult | null> {
     const { rows, columns } = usableSize(this.#tree);
     const choices = this.#offered.map(({ keys, text }) =>
-      cutToWidth(`  ${keys.join(" or ").padEnd(7)} ${text}`, columns),
+      cutToRoom(`  ${keys.join(" or ").padEnd(7)} ${text}`, columns),
     );
     const lines = shortLines(this.#question, this.#tree, choices.length + 2);
-    const room = Math.max(rows - choices.length - 3, 1);
-    const before = lines.length > room ? lines.length - room : 0;
-    const ended = await this.#showPages(lines.slice(0, before), "the choices");
+    const all = [...lines, "", ...choices];
+    const before = Math.max(all.length - Math.max(rows - 2, 1), 0);
+    const ended = await this.#showPages(all.slice(0, before), "the choices");
     if (ended !== null) return ended;
-    this.#print([...lines.slice(before), "", ...choices]);
+    this.#print(all.slice(before));
     return await this.#settle();
   }
 

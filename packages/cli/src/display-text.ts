@@ -59,6 +59,29 @@ export function displayWidth(text: string): number {
   return width;
 }
 
+/** As `cutToWidth()`, for where nothing may run over the edge, whatever the terminal takes for a wide character. */
+export function cutToRoom(text: string, columns: number): string {
+  const fitted = fitInto(text, columns);
+  return fitted.length === text.length ? text : `${fitInto(text, columns - roomOf("…"))}…`;
+}
+
+/** The start of the text that has room in `columns` in any terminal. */
+export function fitInto(text: string, columns: number): string {
+  let room = columns;
+  let end = 0;
+  for (const character of text) {
+    room -= roomOf(character);
+    if (room < 0) break;
+    end += character.length;
+  }
+  return text.slice(0, end);
+}
+
+/** Terminals differ in what they draw over two columns, by age, font and setting. */
+function roomOf(character: string): number {
+  return character <= "\u007e" ? 1 : 2;
+}
+
 /** Breaks at blanks; a word that is longer than a line keeps its own line. */
 export function wrapToWidth(text: string, columns: number): string[] {
   const lines: string[] = [];

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Text } from "@sallyport/protocol";
 import { displayQuoted, displayWidth } from "../src/display-text.ts";
-import { fullLines, shortLines } from "../src/ask-screen.ts";
+import { fullLines, shortLines, usableSize } from "../src/ask-screen.ts";
 import { questionAbout } from "./question.ts";
 
 const rounds = 300;
@@ -77,6 +77,32 @@ test("no line is wider than the terminal, nothing in it moves the cursor, and on
     checkLines(short, size.columns === 0 ? 80 : size.columns, round);
     checkLines(fullLines(question, size), size.columns === 0 ? 80 : size.columns, round);
   }
+});
+
+test("letters that some terminals draw over two columns have room for it", () => {
+  // Watches, umbrellas, Greek, Hangul letters, box drawing: counted one column wide by some, two by others.
+  const question = questionAbout({ argv: ["id", "\u231a\u2614\u2705αβㅎ━".repeat(100)] });
+  const ofArgument = fullLines(question, { rows: 24, columns: 80 }).filter((line) => line.includes("\u2614"));
+  assert.ok(ofArgument.length > 1);
+  for (const line of ofArgument) {
+    const letters = line.replace(/[ -~]/g, "").length;
+    assert.ok(line.length + letters <= 80, line);
+  }
+});
+
+test("in a terminal that is narrower than the text, each line counts as the rows that it takes", () => {
+  const sizes = [
+    [40, 100],
+    [24, 39],
+    [24, 1],
+    [0, 0],
+  ].map(([rows = 0, columns = 0]) => usableSize({ rows, columns }));
+  assert.deepEqual(sizes, [
+    { rows: 40, columns: 100 },
+    { rows: 12, columns: 40 },
+    { rows: 1, columns: 40 },
+    { rows: 24, columns: 80 },
+  ]);
 });
 
 /** What displayQuoted() did, undone. */

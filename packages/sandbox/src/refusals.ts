@@ -1,5 +1,6 @@
 /** Writable roots that would let the command change what guards it. Fails closed: a wrong root ends the run before it starts. */
 import { SallyportError } from "@sallyport/supervisor";
+import { otherNames } from "./mount-aliases.ts";
 import { isWithin, lookThrough, realPath } from "./paths.ts";
 import type { SandboxPolicy } from "./policy.ts";
 
@@ -46,6 +47,20 @@ function refuseRoot(given: string, root: string, policy: RootPolicy, userHomes: 
       `Writable folder ${name} is the whole file system, expected a project folder; start from another folder`,
       { root },
     );
+  const kernel = kernelFolders.find((folder) => isWithin(root, folder));
+  if (kernel !== undefined && !root.startsWith("/dev/shm/")) {
+    throw refusal(
+      `Writable folder ${name} lies in ${kernel}, which belongs to the kernel, expected an ordinary folder`,
+      { root, conflict: kernel },
+    );
+  }
+  refuseGuarded(name, root, policy, userHomes);
+  for (const other of otherNames([root]))
+    refuseGuarded(`${name}, which is also mounted at ${quote(other)},`, other, policy, userHomes);
+}
+
+/** `root`: the writable folder, or another name of it or of a part of it. */
+function refuseGuarded(name: string, root: string, policy: RootPolicy, userHomes: readonly string[]): void {
   for (const home of userHomes) {
     if (isWithin(home, root)) {
       const what = home === root ? "is the home folder" : `holds the home folder ${quote(home)}`;
@@ -54,13 +69,6 @@ function refuseRoot(given: string, root: string, policy: RootPolicy, userHomes: 
         conflict: home,
       });
     }
-  }
-  const kernel = kernelFolders.find((folder) => isWithin(root, folder));
-  if (kernel !== undefined && !root.startsWith("/dev/shm/")) {
-    throw refusal(
-      `Writable folder ${name} lies in ${kernel}, which belongs to the kernel, expected an ordinary folder`,
-      { root, conflict: kernel },
-    );
   }
   for (const [what, path] of guardedPaths(policy)) {
     if (isWithin(path, root)) {

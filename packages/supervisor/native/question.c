@@ -1,7 +1,8 @@
 /*   Node                    broker                           terminal
  *     | -- HOLD ------------> | freezes the tree
- *     | <-------------- HELD - |
- *     | -- SHOW, the text ---> | takes the foreground, modes, screen -> |
+ *     |                        | takes the foreground, modes, screen -> |
+ *     | <-------------- HELD - | <------------------- its size ------- |
+ *     | -- SHOW, the text ---> | prints ------------------------------> |
  *     | -- SHOW, listen -----> | throws away what was typed, prints --> |
  *     | <------------- TYPED - | <------------------------- a line ---- |
  *     | -- LET_GO -----------> | puts everything back ----------------> |
@@ -34,6 +35,7 @@ enum {
     REPLY_TIMEOUT_MS = 250,
     WRITE_PIECE = 128, /* a terminal that can be written to takes this much, whatever the flags of the descriptor */
     LINE_LIMIT = 4096,
+    REPLY_LIMIT = 1024,
     CTRL_C = 3,
     CTRL_BACKSLASH = 28,
 };
@@ -43,6 +45,8 @@ enum {
 /* Is the alternate screen on? And a question that every terminal answers: when that answer is there, all earlier ones are. */
 #define ASK_TERMINAL "\x1b[?1049$p\x1b[c"
 #define ALTERNATE_IS_ON "\x1b[?1049;1$y"
+/* How far does the cursor get? That is how large the screen is. */
+#define ASK_SIZE "\x1b[999;999H\x1b[6n"
 #define OWN_MODES "1;5;6;7;9;25;69;1000;1002;1003;1004;1005;1006;1015;2004;2026"
 /* Margins, origin, reverse screen, mouse, pasting, held-back drawing, insert mode, locked keyboard, character sets, colours (their
  * meanings too), pictures that lie over the text, text that is protected from being cleared. The clearing comes last. */
@@ -60,12 +64,14 @@ static struct buffer deferred;
 static struct source question = {SOURCE_QUESTION, -1};
 static bool has_screen;    /* the terminal understands sequences */
 static bool taken;         /* foreground, modes and screen are ours */
+static bool usable;        /* all of that succeeded */
 static bool was_alternate; /* the job has the alternate screen, and we are on it too */
 static bool listening, hung_up;
 static uint32_t asked_token; /* of the last SHOW: a line that answers an earlier one must not answer this one */
 static struct termios job_modes, question_modes;
 static struct winsize job_size;
-static pid_t job_group; /* who had the foreground; 0: nobody of ours */
+static struct winsize screen_size; /* what can be relied on to be seen */
+static pid_t job_group;            /* who had the foreground; 0: nobody of ours */
 
 bool holds_tree(void) {
     return stage != GOING;
@@ -133,31 +139,67 @@ static void make_question_modes(void) {
     question_modes.c_cc[VEOL2] = CTRL_BACKSLASH;
 }
 
-/* Reads what the terminal answers; without an answer it goes on after a moment, on the alternate screen. */
-static void ask_terminal(void) {
+/* Reads what the terminal answers, up to `last`; false where no answer comes within a moment. */
+static bool ask_terminal(const char *asked, char last, char reply[REPLY_LIMIT]) {
+    size_t length = 0;
+    bool answered = false;
+    uint64_t until = monotonic_ms() + REPLY_TIMEOUT_MS;
+    bool told = print_text(asked);
+    for (uint64_t now = monotonic_ms(); told && !answered && now < until && length + 1 < REPLY_LIMIT;
+         now = monotonic_ms()) {
+        struct pollfd polled = {question.fd, POLLIN, 0};
+        if (RETRY(poll(&polled, 1, (int)(until - now))) != 1 || (polled.revents & POLLIN) == 0)
+            break;
+        ssize_t got = RETRY(read(question.fd, reply + length, REPLY_LIMIT - 1 - length));
+        if (got <= 0)
+            break;
+        length += (size_t)got;
+        answered = reply[length - 1] == last;
+    }
+    reply[length] = '\0';
+    return answered;
+}
+
+static void keep_smaller(struct winsize *size, unsigned rows, unsigned columns) {
+    if (rows < size->ws_row)
+        size->ws_row = (unsigned short)rows;
+    if (columns < size->ws_col)
+        size->ws_col = (unsigned short)columns;
+}
+
+/* The attack: the job says that the terminal has a thousand rows. What is asked about then stands above its upper edge, where nobody
+ * sees it. So the size from before the job counts too, and what the terminal itself says. */
+static void measure_screen(bool answers) {
+    char reply[REPLY_LIMIT];
+    unsigned rows, columns;
+    struct winsize first;
+    screen_size = job_size;
+    if (size_before_job(&first))
+        keep_smaller(&screen_size, first.ws_row, first.ws_col);
+    if (!answers || !ask_terminal(ASK_SIZE, 'R', reply))
+        return;
+    const char *position = strrchr(reply, '\x1b');
+    if (position != NULL && sscanf(position, "\x1b[%u;%uR", &rows, &columns) == 2)
+        keep_smaller(&screen_size, rows, columns);
+}
+
+/* On the alternate screen, its modes reset. */
+static bool take_screen(void) {
+    char reply[REPLY_LIMIT];
     struct termios raw = question_modes;
     raw.c_lflag = 0;
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
     (void)tcsetattr(question.fd, TCSANOW, &raw);
     (void)tcflush(question.fd, TCIFLUSH);
-    char reply[1024];
-    size_t length = 0;
-    uint64_t until = monotonic_ms() + REPLY_TIMEOUT_MS;
-    bool told = print_text(END_SEQUENCES ASK_TERMINAL);
-    for (uint64_t now = monotonic_ms(); told && now < until && length + 1 < sizeof reply; now = monotonic_ms()) {
-        struct pollfd polled = {question.fd, POLLIN, 0};
-        if (RETRY(poll(&polled, 1, (int)(until - now))) != 1 || (polled.revents & POLLIN) == 0)
-            break;
-        ssize_t got = RETRY(read(question.fd, reply + length, sizeof reply - 1 - length));
-        if (got <= 0)
-            break;
-        length += (size_t)got;
-        if (reply[length - 1] == 'c')
-            break;
-    }
-    reply[length] = '\0';
+    bool answers = ask_terminal(END_SEQUENCES ASK_TERMINAL, 'c', reply);
     was_alternate = strstr(reply, ALTERNATE_IS_ON) != NULL;
+    /* Switching to the screen that is on already would make leaving it take the job's away. */
+    bool ready = print_text(was_alternate ? "\x1b"
+                                            "7" RESET_SCREEN
+                                          : "\x1b[?1049h" RESET_SCREEN);
+    measure_screen(ready && answers);
+    return ready;
 }
 
 static bool take_terminal(void) {
@@ -169,17 +211,14 @@ static bool take_terminal(void) {
         (void)tcsetpgrp(question.fd, broker.group); /* SIGTTOU is blocked here */
     make_question_modes();
     (void)ioctl(question.fd, TCXONC, TCOON); /* the job may have stopped the output */
-    if (has_screen)
-        ask_terminal();
+    bool ready = !has_screen || take_screen();
     (void)tcflush(question.fd, TCIFLUSH);
     if (tcsetattr(question.fd, TCSANOW, &question_modes) != 0)
         return false;
-    if (!has_screen)
-        return print_text("\r\n\r\n");
-    /* Switching to the screen that is on already would make leaving it take the job's away. */
-    return print_text(was_alternate ? "\x1b"
-                                      "7" RESET_SCREEN
-                                    : "\x1b[?1049h" RESET_SCREEN);
+    if (has_screen)
+        return ready;
+    measure_screen(false);
+    return print_text("\r\n\r\n");
 }
 
 static void give_foreground_back(void) {
@@ -217,8 +256,8 @@ static void send_held(const char *why) {
     size_t frame = buffer_begin_frame(&broker.out, FRAME_HELD);
     buffer_string(&broker.out, why, strlen(why));
     buffer_u8(&broker.out, frozen_by_cgroup());
-    buffer_u32(&broker.out, job_size.ws_row);
-    buffer_u32(&broker.out, job_size.ws_col);
+    buffer_u32(&broker.out, screen_size.ws_row);
+    buffer_u32(&broker.out, screen_size.ws_col);
     buffer_end_frame(&broker.out, frame);
 }
 
@@ -252,7 +291,7 @@ static const char *hold_now(void) {
     question.fd = open_persons_terminal(&job_group, &why);
     if (question.fd < 0)
         return why;
-    hung_up = taken = listening = was_alternate = false;
+    hung_up = taken = usable = listening = was_alternate = false;
     watch_source(&question, 0);
     why = freeze_tree();
     /* Once more: until it stood still, a shell in the job could give the foreground to another one. */
@@ -270,6 +309,7 @@ int go_on_holding(void) {
     if (why == NULL) {
         stage = HELD;
         (void)ioctl(question.fd, TIOCGWINSZ, &job_size);
+        usable = take_terminal(); /* now, because what is shown is laid out for the size that it has */
         send_held("");
     } else {
         refusal = why;
@@ -286,7 +326,7 @@ void show_question(struct reader *reader) {
         send_typed("", 0); /* the command is being ended */
     if (stage != HELD)
         return;
-    bool ready = taken || take_terminal();
+    bool ready = usable;
     if (ready && listen)
         (void)tcflush(question.fd, TCIFLUSH);
     ready = ready && print(text.bytes, text.length);

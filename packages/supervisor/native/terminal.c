@@ -39,6 +39,7 @@ static struct termios outer_modes;
 static int size_fd = -1;           /* the caller's terminal, whose size the pty has */
 static struct termios first_modes; /* of the session's terminal, before the command */
 static bool knows_first_modes;
+static struct winsize first_size; /* what the terminal was said to have then */
 
 /* --- the pty, or a pipe that merges what the command prints --- */
 
@@ -184,6 +185,8 @@ static void find_session_terminal(void) {
         if (isatty(fd) && tcgetsid(fd) == broker.session)
             session_fd = RETRY(fcntl(fd, F_DUPFD_CLOEXEC, FIRST_OWN_FD));
     knows_first_modes = session_fd >= 0 && tcgetattr(session_fd, &first_modes) == 0;
+    if (session_fd >= 0)
+        (void)ioctl(session_fd, TIOCGWINSZ, &first_size);
     /* Only who has the foreground may hand it on. */
     holds_foreground = session_fd >= 0 && tcgetpgrp(session_fd) == broker.group;
 }
@@ -287,6 +290,12 @@ pid_t job_in_foreground(void) {
 unsigned char persons_erase_key(void) {
     const struct termios *modes = outer_fd >= 0 ? &outer_modes : &first_modes;
     return outer_fd >= 0 || knows_first_modes ? modes->c_cc[VERASE] : 0x7f;
+}
+
+/* With a pty the job has no hold on the size of the person's terminal. */
+bool size_before_job(struct winsize *size) {
+    *size = first_size;
+    return !broker.launch.pty && session_fd >= 0;
 }
 
 void restore_outer_terminal(void) {

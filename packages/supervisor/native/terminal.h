@@ -6,6 +6,7 @@
 
 struct reader;
 struct signalfd_siginfo;
+struct winsize;
 
 /* Before the command starts: decides what becomes of the terminal and opens the pty or the merged pipe. The
  * descriptor that the command prints to, or -1 where it keeps the caller's. */
@@ -39,6 +40,8 @@ const char *find_foreground(int fd, pid_t *group);
 pid_t job_in_foreground(void);
 /* As it was before the command started. */
 unsigned char persons_erase_key(void);
+/* The same of its size; false where the job can't have said a wrong one. */
+bool size_before_job(struct winsize *size);
 
 /* --- the caller's terminal, whose modes a pty of ours has changed --- */
 void restore_outer_terminal(void);

@@ -31,6 +31,7 @@ import { describeRule, deciding } from "./reasons.ts";
 import { RuleBook } from "./rule-book.ts";
 import type { Copies, Digests, Match, Meanings, Opinion } from "./rule-book.ts";
 import { SearchPath } from "./search-path.ts";
+import { mayBeWithinReach } from "./second-names.ts";
 import { SessionEnvironment } from "./session-environment.ts";
 import type { Decider, DeciderOptions, Decision, ExecAnswer, ExecForOpinion, ExecOpinion, ExecRule } from "./types.ts";
 import { followWay, Places } from "./way.ts";
@@ -502,10 +503,10 @@ class RuleDecider implements Decider {
     );
   }
 
-  /** A second name could lie within reach, except for a file of root's. */
-  #isOutOfReach({ path, nlink, uid }: ExecFile): boolean {
-    const isKnown = typeof path === "string" && path.startsWith("/") && (nlink === 1 || uid === 0);
-    return isKnown && !this.#places.isWritable(path);
+  #isOutOfReach(file: ExecFile): boolean {
+    const { path } = file;
+    if (typeof path !== "string" || !path.startsWith("/") || this.#places.isWritable(path)) return false;
+    return !mayBeWithinReach(file, this.#places, this.#options.brokerIsRoot);
   }
 
   #loaderProblem(event: ExecEvent, evidence: Evidence, program: Text): string | null {

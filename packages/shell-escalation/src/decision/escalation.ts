@@ -11,6 +11,7 @@ import type { Launchers } from "./launchers.ts";
 import { interpreterArgv, isAnonymous } from "./programs.ts";
 import type { Program } from "./programs.ts";
 import type { Match } from "./rule-book.ts";
+import { mayBeWithinReach } from "./second-names.ts";
 import type { SessionEnvironment } from "./session-environment.ts";
 import { baseName, hasSlash } from "./text-path.ts";
 import type { DeciderOptions } from "./types.ts";
@@ -90,8 +91,7 @@ function refuseFiles(event: ExecEvent, { options, places }: EscalationContext): 
     if (typeof file.path !== "string") return refuse("identity", "the name of the program is not UTF-8");
     if (places.isPrivate(file.path)) return refuse("identity", `${name} lies in a file system of the sandbox's own`);
     if (places.isWritable(file.path)) return refuse("identity", `${name} can be written from inside`);
-    // Another name of the same file may lie where it can be written. Root's files cannot be, by whoever is not root.
-    if (file.nlink > 1 && file.uid !== 0)
+    if (mayBeWithinReach(file, places, options.brokerIsRoot))
       return refuse("identity", `${name} has ${file.nlink} names, and not all are known to be out of reach`);
     if (file.fd < 0)
       return refuse("identity", `${name} could not be opened, so it cannot be made sure that this very file runs`);

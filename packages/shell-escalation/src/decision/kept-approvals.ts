@@ -8,6 +8,7 @@ import type { ExecEvent, ExecFile } from "@sallyport/supervisor";
 import type { Launchers } from "./launchers.ts";
 import { isAnonymous } from "./programs.ts";
 import type { Program } from "./programs.ts";
+import { mayBeWithinReach } from "./second-names.ts";
 import { baseName, isWithin } from "./text-path.ts";
 import type { Places } from "./way.ts";
 
@@ -105,10 +106,13 @@ function callName({ file, calledAs, argv }: Program): Text {
 }
 
 /** Root's file, in folders of root's all the way, so that its path says which program it is. */
-function isOutOfReach({ path, uid, mode, nlink }: ExecFile, places: Places): boolean {
+function isOutOfReach(file: ExecFile, places: Places): boolean {
+  const { path, uid, mode, nlink } = file;
   if (typeof path !== "string" || !path.startsWith("/") || nlink === 0 || places.isWritable(path)) return false;
   if (uid !== 0 || (mode & writableByOthers) !== 0) return false;
-  if (process.geteuid?.() === 0 && !systemFolders.some((folder) => isWithin(folder, path))) return false;
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot && !systemFolders.some((folder) => isWithin(folder, path))) return false;
+  if (mayBeWithinReach(file, places, isRoot)) return false;
   try {
     for (let folder = dirname(path); ; folder = dirname(folder)) {
       const stats = lstatSync(folder);

@@ -2,6 +2,7 @@
  *  a symlink on the way decides where it ends, so a way that touches a place writable from inside proves nothing. */
 import { lstatSync, readlinkSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { otherNames } from "@sallyport/sandbox";
 import { isWithin } from "./text-path.ts";
 import type { Wall } from "./types.ts";
 
@@ -15,7 +16,8 @@ export class Places {
 
   constructor(wall: Wall) {
     this.#wall = wall;
-    this.#roots = [...new Set(wall.writableRoots.flatMap((root) => [resolve(root), realPath(root)]))];
+    const roots = new Set(wall.writableRoots.flatMap((root) => [resolve(root), realPath(root)]));
+    this.#roots = [...roots, ...otherNames([...roots])];
   }
 
   outside(path: string): string {

@@ -159,7 +159,7 @@ test("a file that came to the allowed name after the session's start is not the 
   }
 });
 
-test("a second name of the file, for files of ordinary users", async (context) => {
+test("a second name of the file, but for root's where an ordinary user runs it", async (context) => {
   const stage = makeStage(context);
   const file = withTool(stage);
   linkSync(file, join(stage.work, "second"));
@@ -171,6 +171,19 @@ test("a second name of the file, for files of ordinary users", async (context) =
   const why = '"~/bin/tool" has 2 names, and not all are known to be out of reach';
   assert.equal(await stage.answer(allow, { file, argv: ["tool"], amend: setOwner(1000) }), kept("identity", why));
   assert.equal(await stage.answer(allow, { file, argv: ["tool"], amend: setOwner(0) }), allowed);
+  const asRoot = { brokerIsRoot: true };
+  assert.equal(await stage.answer(allow, { file, argv: ["tool"], amend: setOwner(0) }, asRoot), kept("identity", why));
+});
+
+test("second names in the same folder are out of reach like the first", async (context) => {
+  const stage = makeStage(context);
+  const file = withTool(stage);
+  linkSync(file, join(stage.bin, "second"));
+  const call: Call = { file, argv: ["tool"], amend: ([opened]) => void Object.assign(opened ?? {}, { uid: 1000 }) };
+  assert.equal(await stage.answer(allow, call), allowed);
+  linkSync(file, join(stage.root, "third"));
+  const why = '"~/bin/tool" has 3 names, and not all are known to be out of reach';
+  assert.equal(await stage.answer(allow, call), kept("identity", why));
 });
 
 test("a file that could not be opened, is not regular, or has no name", async (context) => {

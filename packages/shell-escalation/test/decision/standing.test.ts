@@ -103,6 +103,7 @@ test("run does not stand below an escalated program, with a second name, or for 
   assert.equal(await fate(stage, "", amended({ nlink: 2, uid: 1000 })), "run");
   assert.equal(await fate(stage, "", amended({ nlink: 1, uid: 1000 })), "stands");
   assert.equal(await fate(stage, "", amended({ nlink: 2, uid: 0 })), "stands");
+  assert.equal(await fate(stage, "", amended({ nlink: 2, uid: 0 }), { brokerIsRoot: true }), "run");
 });
 
 test("run does not stand for the dynamic loader", { skip: loader === undefined }, async (context) => {

@@ -666,6 +666,25 @@ attack("roundabout ways to an allowed program don't lead outside", (place) => {
   assert.deepEqual(marks(), [`direct ${mark}`]);
 });
 
+attack("programs that run what an argument names don't do so outside, whatever they are called", (place) => {
+  const { log, marks } = arm(place);
+  const evil = place.file("project/evil", `#!/bin/sh\necho "$0" >> ${log}\n`, 0o755);
+  place.copy("/usr/bin/env", "bin/innocent");
+  place.copy("/bin/true", "project/from");
+  const tries: Record<string, string> = {
+    innocent: `innocent ${evil}`,
+    install: `install -s --strip-program=${evil} from to`,
+  };
+  for (const [name, script] of Object.entries(tries)) {
+    const marksOf = (rule: string): string[] => {
+      rmSync(log, { force: true });
+      place.run(["--rules", place.rules(rule), "-c", script]);
+      return marks();
+    };
+    assert.deepEqual([marksOf(allow(name)), marksOf(allowLauncher(name))], [[], [evil]], name);
+  }
+});
+
 attack("what is written by a second name of an allowed program's file stays inside", (place) => {
   const { mark, log, marks } = arm(place);
   const evil = place.file("evil", `#!/bin/sh\necho evil >> ${log}\n`, 0o755);

@@ -56,7 +56,7 @@ interface SessionStart {
   boxes: ReturnType<typeof findBoxes>;
 }
 
-function startSession({ session, wall }: DeciderOptions): SessionStart {
+function startSession({ session, wall, brokerPid }: DeciderOptions): SessionStart {
   const places = new Places(wall);
   const searchPath = new SearchPath(session);
   return {
@@ -65,7 +65,7 @@ function startSession({ session, wall }: DeciderOptions): SessionStart {
     searchPath,
     meanings: new Map(),
     // It looks at every folder, also at those that can be written from inside.
-    launchers: new Launchers(new SearchPath(session)),
+    launchers: new Launchers(new SearchPath(session), brokerPid),
     environment: new SessionEnvironment(session, places),
     boxes: findBoxes(searchPath),
   };

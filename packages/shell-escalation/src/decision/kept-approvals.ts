@@ -30,9 +30,19 @@ const chunkSize = 1_048_576;
 const fileTools = new Set(
   (
     "rm rmdir unlink shred dd mv cp ln install tee truncate chmod chown chgrp chattr touch mkdir mknod mkfifo mkfs wipefs fdisk parted " +
-    "curl kill pkill killall shutdown reboot poweroff crontab useradd usermod passwd visudo iptables nft sysctl"
+    "curl kill pkill killall shutdown reboot poweroff crontab useradd usermod passwd visudo iptables nft sysctl " +
+    "link hardlink fallocate csplit uniq shuf sponge patch dos2unix unix2dos iconv xxd tic setfacl setcap chcon " +
+    "gzip gunzip bzip2 bunzip2 lzma unlzma lzip zstd unzstd lz4 unlz4 compress uncompress pigz unpigz pbzip2 unzip 7z 7za 7zr unrar zipcloak zipnote " +
+    "sfdisk cfdisk gdisk sgdisk mkswap swapon swapoff mke2fs resize2fs tune2fs e2fsck badblocks blkdiscard losetup cryptsetup lvm hdparm nvme " +
+    "userdel groupadd groupmod groupdel gpasswd chpasswd newusers chsh chfn adduser addgroup deluser delgroup update-alternatives " +
+    "ip6tables iptables-restore ufw firewall-cmd date hwclock skill snice killall5 halt telinit init http https xh xsltproc"
   ).split(" "),
 );
+
+/** `mkfs.ext4` is mkfs. */
+function isFileTool(name: string): boolean {
+  return fileTools.has(name) || fileTools.has(name.split(".", 1)[0] ?? name);
+}
 
 /** `judged.unusual`: what the files don't say about what the program does. */
 export function approvalExecOf(
@@ -93,9 +103,9 @@ function prefixesOf(pattern: readonly string[], programs: readonly Program[], la
       program.multiCall !== null ||
       isAnonymous(program.file) ||
       launchers.reasonFor(program) !== null ||
-      program.names.some((other) => typeof other === "string" && fileTools.has(other)),
+      program.names.some((other) => typeof other === "string" && isFileTool(other)),
   );
-  if (asked === undefined || isRisky || fileTools.has(name)) return [];
+  if (asked === undefined || isRisky || isFileTool(name)) return [];
   const isSubcommand = first !== undefined && pattern.length > 2 && /^[A-Za-z][\w:-]*$/.test(first);
   return [...(isSubcommand ? [[name, first]] : []), [name]];
 }

@@ -46,11 +46,12 @@ export class SearchPath {
     return null;
   }
 
-  /** `dev:ino` of every file of this name, in whichever folder. */
-  keysOf(name: string): string[] {
+  /** Every file of this name, in whichever folder; `key` is `dev:ino`. */
+  filesOf(name: string): { path: string; key: string; size: number }[] {
     return this.#candidates(name).flatMap((path) => {
       const stats = statQuietly(path);
-      return stats === null ? [] : [`${stats.dev}:${stats.ino}`];
+      const isProgram = stats !== null && stats.isFile();
+      return isProgram ? [{ path, key: `${stats.dev}:${stats.ino}`, size: Number(stats.size) }] : [];
     });
   }
 

@@ -282,7 +282,7 @@ describe("a program of a running command that waits for a yes", () => {
     const waiting = await waitAndEnd(calls(shell(command)), { params: {}, until });
     const { place } = waiting;
     place.answers(
-      { expect: "The user has allowed this program of it: touch a", ...calls(shell(command)) },
+      { expect: "The user has allowed this program of it: /usr/bin/touch a", ...calls(shell(command)) },
       { expect: "exit code: 0", ...calls(shell(command)) },
       { text: "done" },
     );
@@ -311,7 +311,7 @@ describe("a program of a running command that waits for a yes", () => {
     const waiting = await waitAndEnd(calls(shell(command)), { params: {}, end: "SIGTERM" });
     const { place } = waiting;
     place.answers(
-      { expect: "The program was refused: rejected by the user. Program: touch a", ...calls(shell(command)) },
+      { expect: "The program was refused: rejected by the user. Program: /usr/bin/touch a", ...calls(shell(command)) },
       { text: "done" },
     );
     const client = await place.server().client();

@@ -1,13 +1,8 @@
 /** Text from inside the sandbox, made fit to be shown. It is hostile: left as it is, it could paint over the lines of a report,
  *  turn them around (bidi) or hide in them (zero width). */
 import type { Text } from "@sallyport/protocol";
+import { unfitCharacters, unfitInLine } from "@sallyport/supervisor";
 
-/** Controls, format characters, unassigned and private ones, line separators, blanks that are not the blank, and everything
- *  that is drawn as nothing. */
-const unfit = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu;
-/** A combining mark that does not stand on a letter, or is one of many; scripts that are written from right to left. */
-const unfitInLine =
-  /(?<!\p{L})\p{M}|(?<=\p{M}\p{M})\p{M}|[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/gu;
 const plainArgument = /^[\p{L}\p{N}\p{M}_@%+=:,./~^-]+$/u;
 const wide =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
@@ -19,7 +14,10 @@ const asciiStart = 0x20;
 /** One line, with every character that could deceive written as an escape; bytes that are not UTF-8 as `\xNN`. */
 export function displayText(text: Text): string {
   if (typeof text !== "string") return displayBytes(Buffer.from(text.base64, "base64"));
-  return text.replace(unfit, (character) => shortEscapes[character] ?? escapeCodePoint(character.codePointAt(0) ?? 0));
+  return text.replace(
+    unfitCharacters,
+    (character) => shortEscapes[character] ?? escapeCodePoint(character.codePointAt(0) ?? 0),
+  );
 }
 
 /** As a shell would take it: quoted where blanks or special characters need it. */

@@ -11,6 +11,7 @@ export { makeFolders } from "./make-folders.ts";
 export { SallyportError, isSallyportError } from "./errors.ts";
 export { signalName, signalNumber } from "./signals.ts";
 export { textFromBytes, textToBytes, textToDisplay } from "./text-bytes.ts";
+export { unfitCharacters, unfitInLine } from "./unfit-characters.ts";
 export { brokerPath, nativeBuildFolder } from "./native-paths.ts";
 export type {
   Bounds,

@@ -7,7 +7,7 @@ import { textToDisplay } from "@sallyport/supervisor";
 import type { ApprovalResult } from "../session/approvals.ts";
 import { guardedSandbox } from "../session/session-settings.ts";
 import { toExecRun } from "../store/index.ts";
-import { displayCommand } from "../tools/command-display.ts";
+import { displayCommand, displayProgram } from "../tools/command-display.ts";
 import { runShellCommand } from "../tools/shell-command.ts";
 import type { ShellCommandResult } from "../tools/shell-command.ts";
 import { defaultTimeoutMs } from "../tools/tool-definitions.ts";
@@ -166,7 +166,7 @@ export class ShellCall {
 
   /** A rule wants to know about one program of the command. */
   async #askAboutProgram(program: ExecQuestion, withdrawn: AbortSignal): Promise<ExecAnswer> {
-    const command = displayCommand(program.argv.map(textToDisplay));
+    const command = displayProgram(program.file, program.argv);
     const { reason, proposals, answeredBy, identity: programIdentity } = program;
     const given = this.#context.approvals.takeForRetry(programIdentity);
     if (given?.kind === "allow") return given;

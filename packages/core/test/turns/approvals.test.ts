@@ -47,7 +47,7 @@ test("a prompt rule asks about the exact program; accept lets it run once", asyn
     [
       thread.session.id,
       turn.id,
-      "touch a",
+      "/usr/bin/touch a",
       stage.project,
       [
         "accept",
@@ -107,7 +107,10 @@ test("acceptForSession holds for the same program and arguments, in later turns 
   await answering(thread, ["acceptForSession"]);
   const { id } = await thread.session.startTurn({ input });
   const request = await thread.heard.until(({ requests }) => requests[1]);
-  assert.equal(request.method === "item/commandExecution/requestApproval" && request.params.command, "touch b");
+  assert.equal(
+    request.method === "item/commandExecution/requestApproval" && request.params.command,
+    "/usr/bin/touch b",
+  );
   thread.session.answerApproval(request.requestId, "decline");
   await thread.heard.completedTurn(id);
   assert.equal(thread.heard.requests.length, 2);
@@ -133,6 +136,17 @@ test("where nobody can be asked, or policy says never, a prompt rule denies at o
     assert.deepEqual([item?.status, thread.heard.requests], ["declined", []]);
     assert.match(item?.aggregatedOutput ?? "", reason);
   }
+});
+
+test("what is asked about is the program that runs, whatever the caller calls it", async () => {
+  const stage = makeStage({ rules });
+  const script = "(exec -a 'ls -l' touch a); (exec -a $'ls\\u202e' touch b)";
+  const thread = await startThread(stage, { model: stage.script([shell(script), { text: "ok" }]) });
+  await answering(thread, ["decline", "decline"]);
+  const asked = thread.heard.requests.map(
+    (request) => request.method === "item/commandExecution/requestApproval" && request.params.command,
+  );
+  assert.deepEqual(asked, ["exec -a 'ls -l' /usr/bin/touch a", String.raw`exec -a $'ls\u202e' /usr/bin/touch b`]);
 });
 
 test("the policy untrusted asks before every command, and decline leaves a declined item", async () => {
@@ -164,7 +178,7 @@ test("a PermissionRequest hook answers in place of a person, and a deny of one b
   const thread = await startThread(stage, { model: stage.script([shell("touch a"), { text: "ok" }]) });
   await answering(thread, []);
   assert.ok(existsSync(join(stage.project, "a")));
-  assert.deepEqual(seen, [["Bash", "touch a"]]);
+  assert.deepEqual(seen, [["Bash", "/usr/bin/touch a"]]);
 
   const denying = moduleHook("PermissionRequest", () => decide("deny"), { name: "denies" });
   const strict = makeStage({ rules, modules: [allowing, denying] });

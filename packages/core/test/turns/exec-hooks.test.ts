@@ -109,7 +109,7 @@ test("a PreExec hook that says ask makes a program a question", async () => {
   const request = await heard.until(({ requests }) => requests[0]);
   assert.deepEqual(
     request.method === "item/commandExecution/requestApproval" && [request.params.command, request.params.reason],
-    ["/bin/true", "is this right?"],
+    ["/usr/bin/true", "is this right?"],
   );
   session.answerApproval(request.requestId, "accept");
   await heard.completedTurn(id);

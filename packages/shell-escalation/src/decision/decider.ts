@@ -17,7 +17,7 @@ import type {
 import { textToDisplay } from "@sallyport/supervisor";
 import type { Broker, ExecEvent, ExecFile, Verdict } from "@sallyport/supervisor";
 import { environmentChanges } from "./environment-changes.ts";
-import { displayPath, grantingRules, planEscalation } from "./escalation.ts";
+import { grantingRules, planEscalation } from "./escalation.ts";
 import type { EscalationContext } from "./escalation.ts";
 import type { Evidence } from "./evidence.ts";
 import { EvidenceCollector } from "./evidence.ts";
@@ -33,6 +33,7 @@ import type { Copies, Digests, Match, Meanings, Opinion } from "./rule-book.ts";
 import { SearchPath } from "./search-path.ts";
 import { mayBeWithinReach } from "./second-names.ts";
 import { SessionEnvironment } from "./session-environment.ts";
+import { displayPath } from "./text-path.ts";
 import type { Decider, DeciderOptions, Decision, ExecAnswer, ExecForOpinion, ExecOpinion, ExecRule } from "./types.ts";
 import { followWay, Places } from "./way.ts";
 

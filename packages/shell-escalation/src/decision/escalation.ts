@@ -13,7 +13,7 @@ import type { Program } from "./programs.ts";
 import type { Match } from "./rule-book.ts";
 import { mayBeWithinReach } from "./second-names.ts";
 import type { SessionEnvironment } from "./session-environment.ts";
-import { baseName, hasSlash } from "./text-path.ts";
+import { baseName, displayPath, hasSlash } from "./text-path.ts";
 import type { DeciderOptions } from "./types.ts";
 import { followWay } from "./way.ts";
 import type { Places } from "./way.ts";
@@ -186,8 +186,4 @@ function escalatedArgv(event: ExecEvent): readonly Text[] {
     calledAs = file.interpreter.file;
   }
   return argv;
-}
-
-export function displayPath(path: Text): string {
-  return JSON.stringify(textToDisplay(path));
 }

@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { textToDisplay } from "@sallyport/supervisor";
 import type { Text } from "@sallyport/protocol";
 import type { LoaderSetting } from "./dynamic-loader.ts";
+import { displayPath } from "./text-path.ts";
 import { followWay } from "./way.ts";
 import type { Places } from "./way.ts";
 
@@ -40,7 +41,7 @@ export function writableSetting(
       const path = resolve(cwd, expand(entry, context.program));
       const way = followWay(path, context.places);
       if (way.writable !== null || way.private)
-        return `${name} names ${JSON.stringify(entry === "" ? "." : entry)}, which can be written from inside`;
+        return `${name} names ${displayPath(entry === "" ? "." : entry)}, which can be written from inside`;
     }
   }
   return null;

@@ -1,6 +1,6 @@
 /** Paths that need not be UTF-8. */
 import type { Text } from "@sallyport/protocol";
-import { textFromBytes, textToBytes } from "@sallyport/supervisor";
+import { textFromBytes, textToBytes, textToDisplay, unfitCharacters, unfitInLine } from "@sallyport/supervisor";
 
 const slash = 0x2f;
 
@@ -24,4 +24,10 @@ export function startsWith(text: Text, start: string): boolean {
 export function isWithin(folder: string, path: string): boolean {
   if (folder === "/" || path === folder) return true;
   return path.startsWith(folder) && path.charAt(folder.length) === "/";
+}
+
+/** Quoted. A reason is read by whoever is asked, so a path must not turn around or hide a part of it. */
+export function displayPath(path: Text): string {
+  const escape = (character: string): string => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  return JSON.stringify(textToDisplay(path)).replace(unfitInLine, escape).replace(unfitCharacters, escape);
 }

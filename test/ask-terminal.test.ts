@@ -393,6 +393,24 @@ describe("while it is asked", () => {
     }
   });
 
+  test("when the broker is killed, Sallyport leaves the question's screen, says so there, and all has ended", async () => {
+    const script = 'before=$(stty -g); "$0" run "$@"; [ "$(stty -g)" = "$before" ] && echo same';
+    const terminal = await open("sleep 985 & id -u", { program: ["/bin/bash", "-c", script, executable] });
+    try {
+      await terminal.waitFor(asked);
+      const [node] = nodesWith("sleep 985 & id -u");
+      assert.ok(node !== undefined);
+      const children = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && parentOf(Number(pid)) === node);
+      const broker = children.find((pid) => read(`/proc/${pid}/comm`).startsWith("sallyport-brokr"));
+      assert.ok(broker !== undefined);
+      process.kill(Number(broker), "SIGKILL");
+      await terminal.waitFor(/\[\?1049l[^]*The broker ended with SIGKILL[^]*same\r\n/);
+      await eventually(() => processesOf("sleep", "985").length === 0);
+    } finally {
+      await terminal.close();
+    }
+  });
+
   test("a SIGTERM to Sallyport ends the question and the command", async () => {
     const terminal = await open("id -u; echo not reached");
     try {

@@ -3,6 +3,7 @@
  *
  *      question  -> hold the tree, unless it is held -> show, ask -> answer
  *      question  -> ............................ waits ..-> still needed? -> show, ask -> answer, let go        */
+import { writeFileSync } from "node:fs";
 import type { ExecAnswer, ExecQuestion, GuardedRunOptions } from "@sallyport/shell-escalation";
 import type { HeldTree } from "@sallyport/supervisor";
 import { deny, denyFor, offerChoices, readChoice, readWords } from "./ask-choices.ts";
@@ -16,6 +17,7 @@ const defaultLimitMs = 300_000;
 const defaultSettleMs = 800;
 const endSignals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 const clearScreen = "\u001b[H\u001b[2J";
+const leavingScreen = "\u001b[0m\u001b[r\u001b[?7;25h\u001b[?1049l";
 
 export interface TerminalAskerOptions {
   /** `screen`: the terminal understands control sequences. */
@@ -89,6 +91,7 @@ export class TerminalAsker {
       }
     } finally {
       if (outcome.kind === "over") this.#denyAll(outcome.reason);
+      if (tree.isLost() && this.#options.screen === "screen") leaveScreen();
       tree.letGo(outcome.kind === "over" ? outcome.letGo : undefined);
     }
   }
@@ -262,6 +265,15 @@ class QuestionDialog {
 
   #orEnded<T>(promise: Promise<T>): Promise<T | { kind: EndingKind }> {
     return Promise.race([promise, this.#ended]);
+  }
+}
+
+/** In place of the broker. The modes Node puts back by itself. */
+function leaveScreen(): void {
+  try {
+    writeFileSync("/dev/tty", leavingScreen);
+  } catch (_gone) {
+    // With the terminal the screen is gone too.
   }
 }
 

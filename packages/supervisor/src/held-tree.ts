@@ -9,7 +9,9 @@ export interface HeldTree {
   /** The terminal's size, 0 where it has none. */
   rows: number;
   columns: number;
-  /** Prints. The first call takes the terminal: its foreground, its modes, and a screen of its own. */
+  /** The broker has ended without putting the terminal back, as after a `kill -9`. */
+  isLost(): boolean;
+  /** Prints; with `screen` on a screen of its own. */
   show(text: string): void;
   /** Throws away what was typed so far, prints, and waits for one line. It ends with the key that ended it: Enter, Ctrl-C or
    *  Ctrl-\; empty: Ctrl-D, or the terminal is gone, or the command is being ended. Ask one at a time. */
@@ -72,10 +74,11 @@ export class TreeHolds {
     this.#settle(why === "" ? { kind: "held", tree: { how, ...size, ...this.#actions() } } : { kind: "refused", why });
   }
 
-  #actions(): Pick<HeldTree, "show" | "readLine" | "letGo"> {
+  #actions(): Pick<HeldTree, "isLost" | "show" | "readLine" | "letGo"> {
     const show = (text: string, listens: boolean): void =>
       this.#send(new FrameWriter(frameKinds.show).u8(listens).u32(this.#lastToken).text(text).finish());
     return {
+      isLost: () => this.#isClosed && this.#isHeld,
       show: (text) => show(text, false),
       readLine: (prompt) => {
         if (this.#isClosed) return Promise.resolve(Buffer.alloc(0));

@@ -117,7 +117,7 @@ export interface GuardedRunOptions {
   defaultDecision?: "run" | "prompt" | "forbidden";
   /** The thread that is worked on, for the origin of approvals. */
   threadId?: string;
-  /** A change of the rules that does not count, and why (policy "rules" with `watch`). */
+  /** A change of the rules that does not count, or a yes that could not be kept, and why (policy "rules"). */
   onRulesWarning?(message: string): void;
   /** May tighten what the rules say about an exec (policy "rules"); counts into `decisionTimeoutMs`. */
   consult?(exec: ExecForOpinion): Promise<ExecOpinion | null>;

@@ -460,8 +460,10 @@ class RuleDecider implements Decider {
       const { id } = approvals.keep(keep, exec, origin);
       return `${by}, kept as approval ${id}`;
     } catch (error) {
-      // The yes was given, so it counts; that it will be asked again is in the record.
-      return `${by}, for this once: ${error instanceof Error ? error.message : String(error)}`;
+      // The yes was given, so it counts; that it will be asked again is told at once, and is in the record.
+      const why = `for this once: ${error instanceof Error ? error.message : String(error)}`;
+      this.#options.onRulesWarning?.(`The yes for longer holds ${why}`);
+      return `${by}, ${why}`;
     }
   }
 

@@ -132,7 +132,7 @@ export interface DeciderOptions {
   watch?: RuleWatch;
   /** Other rules count from now on: no verdict may stand that earlier ones gave. */
   onRulesChanged?(): void;
-  /** A change of the rules that does not count, and why. */
+  /** A change of the rules that does not count, or a yes that could not be kept, and why. */
   onRulesWarning?(message: string): void;
   session: Session;
   wall: Wall;

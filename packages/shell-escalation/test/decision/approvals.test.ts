@@ -250,9 +250,13 @@ describe("an approval", () => {
     say.answer = yes(always(0));
     const ask = async (question: ExecQuestion): Promise<ExecAnswer> => say.answer(question);
     const quiet = { ...approvals, find: () => null, keep: approvals.keep.bind(approvals) };
-    const { verdict, reason } = await stage.decide(prompt, call, { ask, approvals: quiet });
+    const warnings: string[] = [];
+    const onRulesWarning = (message: string): void => void warnings.push(message);
+    const { verdict, reason } = await stage.decide(prompt, call, { ask, approvals: quiet, onRulesWarning });
     assert.equal(verdict.kind, "escalate");
     assert.match(reason.text, /approved by the user, for this once: File ".*" can't be written/);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? "", /^The yes for longer holds for this once: File ".*" can't be written/);
   });
 
   test("that came while a question waited is told to whoever asks next", async (context) => {

@@ -51,7 +51,7 @@ class Stage {
   /** Runs `tool -c script` from inside, by a rule with these bounds, in Python's words; null: without bounds. */
   tell(script: string, bounds: string | null, options: TellOptions = {}): Told {
     const limits = bounds === null ? "" : `, escalate_with = ${bounds}`;
-    const rules = this.place.rules(`prefix_rule(["tool"]${limits})\n${options.rules ?? ""}`);
+    const rules = this.place.rules(`prefix_rule(["tool"], escalate = True${limits})\n${options.rules ?? ""}`);
     const inside = `${options.before ?? ""}\ntool -c "$TOLD" one two; echo "status $?"`;
     const words = [...this.options, "--rules", rules, ...(options.words ?? []), "--", "bash", "-c", inside];
     const ended = this.place.recorded(words, { env: { TOLD: script, ...options.env } });
@@ -265,7 +265,8 @@ attack(
     const { place, elsewhere } = stage;
     place.copy("/usr/bin/dash", "bin/wide");
     place.copy("/usr/bin/true", "bin/never");
-    const rules = 'prefix_rule(["wide"])\nprefix_rule(["never"], "forbidden", justification = "not this one")\n';
+    const rules =
+      'prefix_rule(["wide"], escalate = True)\nprefix_rule(["never"], "forbidden", justification = "not this one")\n';
     const script = `wide -c 'echo x >${elsewhere}/n'; echo $?; never; echo $?`;
     const told = stage.tell(script, stage.bounds, { rules });
     assert.equal(told.stdout, "2\n1\nstatus 0\n");
@@ -294,7 +295,7 @@ attack(
     const { place, elsewhere } = stage;
     place.copy("/usr/bin/dash", "bin/wide");
     const script = `wide -c 'echo x >${elsewhere}/n'; echo $?`;
-    const told = stage.tell(script, stage.bounds, { rules: 'prefix_rule(["wide"])\n' });
+    const told = stage.tell(script, stage.bounds, { rules: 'prefix_rule(["wide"], escalate = True)\n' });
     assert.equal(decided(told), inBounds);
     assert.equal(told.stdout, "2\nstatus 0\n");
     assert.equal(existsSync(join(elsewhere, "n")), false);
@@ -303,7 +304,7 @@ attack(
 );
 
 attack("bounds: of two rules the one with bounds counts", (stage) => {
-  const rules = 'prefix_rule(["tool", "-c"])\n';
+  const rules = 'prefix_rule(["tool", "-c"], escalate = True)\n';
   const told = stage.tell(`echo x >${stage.elsewhere}/t && echo wrote`, stage.bounds, { rules });
   assert.equal(decided(told), inBounds);
   assert.doesNotMatch(told.stdout, /wrote/);

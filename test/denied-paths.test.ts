@@ -21,7 +21,7 @@ function stageFor(caller: (typeof callers)[number], shell: string): Stage {
   place.copy("/usr/bin/dash", "bin/tool");
   const patched = shell === bash ? null : place.copy(shell, "bin/patched-bash");
   const interceptor = patched === null ? [] : ["--interceptor", "bash", "--shell", patched];
-  const read: Stage["read"] = (script, { denied = true, rule = 'prefix_rule(["tool"])\n' } = {}) => {
+  const read: Stage["read"] = (script, { denied = true, rule = 'prefix_rule(["tool"], escalate = True)\n' } = {}) => {
     const key = place.file("project/secret/key", "a secret\n");
     const words = denied ? ["--deny-read", key] : [];
     const rules = ["--rules", place.rules(rule)];
@@ -78,7 +78,8 @@ for (const caller of callers) {
   test(`denied: a bounded sandbox hides it where it is by then (${caller.name})`, { skip }, () => {
     const { place, read } = stageFor(caller, bash);
     place.copy("/usr/bin/dash", "bin/mover");
-    const rule = 'prefix_rule(["tool"], escalate_with = {})\nprefix_rule(["mover"])\n';
+    const rule =
+      'prefix_rule(["tool"], escalate = True, escalate_with = {})\nprefix_rule(["mover"], escalate = True)\n';
     const script = "mover -c 'mv secret moved'; tool -c 'cat moved/key; echo $?'";
     assert.equal(read(script, { rule }), "1\n");
     place.plain(["rm", "-r", "moved"]);
@@ -92,7 +93,7 @@ for (const caller of callers) {
     place.folder("elsewhere");
     place.folder("elsewhere/secret");
     const key = place.file("elsewhere/secret/key", "a secret\n");
-    const rules = ["--rules", place.rules('prefix_rule(["tool"])\n')];
+    const rules = ["--rules", place.rules('prefix_rule(["tool"], escalate = True)\n')];
     const read = (words: string[]): string => {
       const script = `cd ../elsewhere; ln secret/key ../project/second; mv secret moved; cat secret/key
         tool -c 'ln secret/key secret/second; mv secret moved; cat moved/key moved/second'

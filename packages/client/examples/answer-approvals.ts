@@ -1,6 +1,8 @@
 /** Says yes to what one program may do, and no to everything else that is asked on a thread of a server that listens.
  *
- *      node answer-approvals.ts ADDRESS THREAD PROGRAM [TOKEN] */
+ *      node answer-approvals.ts ADDRESS THREAD PROGRAM [TOKEN]
+ *
+ *  PROGRAM is a file's absolute path: what a program is called may be anything. */
 import { ThreadPicture, connectAppServer } from "@sallyport/client";
 
 const [address, threadId, program, token] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 /** The examples are run as a reader would run them, against a real server. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { connectAppServer } from "@sallyport/client";
@@ -52,12 +52,12 @@ test("answer-approvals.ts and watch-a-thread.ts", async () => {
   await watching.prints(`following ${thread.id}, 0 turns`);
   const answering = new Running(
     node[0],
-    [node[1], join(examples, "answer-approvals.ts"), address, thread.id, "id"],
+    [node[1], join(examples, "answer-approvals.ts"), address, thread.id, realpathSync("/usr/bin/id")],
     place,
   );
   await answering.prints(`following ${thread.id}`);
   await owner.request("turn/start", { threadId: thread.id, input: [{ type: "text", text: "go" }] });
-  await answering.prints("accept id -u: ");
+  await answering.prints(`accept ${realpathSync("/usr/bin/id")} -u: `);
   assert.equal(await answering.ended, 0);
   await watching.prints(": completed, 3 items, 0 hook runs");
   await owner.close();

@@ -51,7 +51,7 @@ interface Outcome {
 }
 
 const wasChanged = "what it would have executed was changed meanwhile, so it did not start";
-const prompt = 'prefix_rule(["tool"], "prompt")\n';
+const prompt = 'prefix_rule(["tool"], "prompt", escalate = True)\n';
 
 type Who = "kernel" | "bash";
 
@@ -185,7 +185,7 @@ test("a yes for the session is none for another folder, argument, library or nam
 
 test("what is asked about shows the variables that the rule would hand on, and remembering it is for these values", async () => {
   const stage = makeStage();
-  const rules = 'prefix_rule(["tool"], "prompt", env = ["PLACE"])\n';
+  const rules = 'prefix_rule(["tool"], "prompt", escalate = True, env = ["PLACE"])\n';
   const keep = (): ExecAnswer => ({ ...yes, keep: { scope: "session" } });
   const one = await stage.run(
     "PLACE=a tool -c :; PLACE=b tool -c :; PLACE=b tool -c :; tool -c :; tool -c :",

@@ -24,7 +24,8 @@ function frames(launch: Buffer): Buffer[] {
     new FrameWriter(frameKinds.resolve).u64(1).u64(9).text("true").finish(),
     new FrameWriter(frameKinds.sessionResolve).u64(1).u64(9).u8(true).text("/").text("true").finish(),
     new FrameWriter(frameKinds.sessionSend).u64(1).u8(1).text("{}").finish(),
-    sessionStart(),
+    sessionStart().u8(false).finish(),
+    sessionStart().u8(true).texts(["/nosuch/bwrap", "@init"]).bytes(Buffer.alloc(9)).finish(),
     new FrameWriter(frameKinds.sessionSignal).u64(1).i32(15).u8(false).finish(),
     new FrameWriter(frameKinds.resize).u32(24).u32(80).finish(),
     new FrameWriter(frameKinds.input).bytes(Buffer.from("typed\n")).finish(),
@@ -35,9 +36,9 @@ function frames(launch: Buffer): Buffer[] {
   ];
 }
 
-function sessionStart(): Buffer {
+function sessionStart(): FrameWriter {
   const program = new FrameWriter(frameKinds.sessionStart).u64(1).u32(0).texts(["true"]).texts(["A=B"]);
-  return program.text("/").texts([]).bytes(Buffer.alloc(4)).u64(0).u64(0).finish();
+  return program.text("/").texts([]).bytes(Buffer.alloc(4)).u64(0).u64(0);
 }
 
 /** Sends what a round says and gives the broker a moment; then Node goes away, and the broker has to end. */

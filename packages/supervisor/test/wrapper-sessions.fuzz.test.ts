@@ -41,7 +41,9 @@ function answerAnyhow(control: ReturnType<typeof startRawBroker>["control"], ran
     const numbers = random.bytes(4 * (random.below(3) === 0 ? random.below(5) : count));
     for (let at = 0; at < numbers.length; at += 4) if (random.below(9) > 0) numbers.writeUInt32LE(at / 4, at);
     const start = new FrameWriter(frameKinds.sessionStart).u64(id).u32(0).texts(["true"]).texts([]).text("/").texts([]);
-    send(start.bytes(numbers).u64(0).u64(0).finish());
+    const isBounded = random.below(4) === 0;
+    start.bytes(numbers).u64(0).u64(0).u8(isBounded);
+    send((isBounded ? start.texts(["/nosuch/bwrap", "@init"]).bytes(random.bytes(30)) : start).finish());
   };
   return seen;
 }

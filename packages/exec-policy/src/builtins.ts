@@ -213,7 +213,8 @@ function floatOf(value: Value | undefined): number {
 const digitsOf = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 function integerOf(value: Value, base: Value | undefined): bigint {
-  if (typeof value === "string") return parseInteger(value, base === undefined ? 10 : Number(intOf(base, "the base")));
+  if (typeof value === "string")
+    return parseInteger(value, base === undefined ? null : Number(intOf(base, "the base")));
   if (base !== undefined) throw new ValueFailure("int got a base for what is no string", "a string, or no base");
   if (typeof value === "bigint") return value;
   if (typeof value === "boolean") return value ? 1n : 0n;
@@ -222,7 +223,9 @@ function integerOf(value: Value, base: Value | undefined): bigint {
   return BigInt(Math.trunc(value));
 }
 
-function parseInteger(text: string, base: number): bigint {
+/** Without a base a prefix names it; `_` may stand behind a digit. */
+function parseInteger(text: string, given: number | null): bigint {
+  const base = given ?? (/^[+-]?0[xXoObB]/.test(text) ? 0 : 10);
   const refuse = (): ValueFailure =>
     new ValueFailure(`${JSON.stringify(text.slice(0, 60))} is not a number of base ${base}`, "its digits");
   if (text.length > maxDigits) throw refuse();
@@ -231,9 +234,9 @@ function parseInteger(text: string, base: number): bigint {
   if (base !== 0 && (base < 2 || base > 36)) throw new ValueFailure(`the base is ${base}`, "0, or 2 to 36");
   const actual = named !== undefined && (base === 0 || base === named) ? named : base === 0 ? 10 : base;
   const all = named !== undefined && actual !== named ? `${prefix}${digits}` : digits;
-  if (all === "" || all.length > maxDigits) throw refuse();
+  if (all === "" || all.startsWith("_") || all.length > maxDigits) throw refuse();
   let sum = 0n;
-  for (const char of all.toLowerCase()) {
+  for (const char of all.toLowerCase().replaceAll("_", "")) {
     const digit = digitsOf.indexOf(char);
     if (digit < 0 || digit >= actual) throw refuse();
     sum = sum * BigInt(actual) + BigInt(digit);

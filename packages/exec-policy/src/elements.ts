@@ -71,16 +71,18 @@ function indexIn(index: Value, length: number): number {
 }
 
 export function sliceOf(object: Value, from: Value, to: Value, step: Value, charge: Charge): Value {
+  if (object instanceof Range) {
+    const { start, stop, stride } = sliceBounds(object.length, from, to, step);
+    return new Range(object.at(start), object.at(stop), object.step * BigInt(stride));
+  }
   const items: readonly Value[] =
     typeof object === "string"
       ? [...object]
       : object instanceof List || object instanceof Tuple
         ? object.items
-        : object instanceof Range
-          ? elementsOf(object, charge)
-          : object instanceof Bytes
-            ? bytesOf(object)
-            : notSliced(object);
+        : object instanceof Bytes
+          ? bytesOf(object)
+          : notSliced(object);
   charge(items.length);
   const picked = pickSlice(items, from, to, step);
   if (typeof object === "string") return picked.map(String).join("");
@@ -97,10 +99,14 @@ function notSliced(object: Value): never {
   throw new ValueFailure(`${aType(object)} cannot be sliced`, "a string, list or tuple");
 }
 
-function pickSlice(items: readonly Value[], from: Value, to: Value, step: Value): Value[] {
+function sliceBounds(
+  length: number,
+  from: Value,
+  to: Value,
+  step: Value,
+): { start: number; stop: number; stride: number } {
   const stride = step === null ? 1 : wholeOf(step);
   if (stride === 0) throw new ValueFailure("the step of the slice is 0", "a step that leads somewhere");
-  const { length } = items;
   const [lowest, highest] = stride > 0 ? [0, length] : [-1, length - 1];
   const bound = (value: Value, otherwise: number): number => {
     if (value === null) return otherwise;
@@ -108,7 +114,11 @@ function pickSlice(items: readonly Value[], from: Value, to: Value, step: Value)
     return Math.min(highest, Math.max(lowest, whole < 0 ? whole + length : whole));
   };
   const start = bound(from, stride > 0 ? lowest : highest);
-  const stop = bound(to, stride > 0 ? highest : lowest);
+  return { start, stop: bound(to, stride > 0 ? highest : lowest), stride };
+}
+
+function pickSlice(items: readonly Value[], from: Value, to: Value, step: Value): Value[] {
+  const { start, stop, stride } = sliceBounds(items.length, from, to, step);
   const picked: Value[] = [];
   for (let at = start; stride > 0 ? at < stop : at > stop; at += stride) picked.push(items[at] ?? null);
   return picked;

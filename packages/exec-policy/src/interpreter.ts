@@ -1,7 +1,7 @@
 /** Runs the tree of a rules file. Bounded: steps, work, depth and sizes each have a limit, so that a file ends or is refused. */
 import { attributeOf } from "./methods.ts";
 import { builtins } from "./builtins.ts";
-import { elementAt, elementsOf, extendList, setElement, sliceOf } from "./elements.ts";
+import { addEntries, elementAt, elementsOf, extendList, setElement, sliceOf } from "./elements.ts";
 import { limits } from "./limits.ts";
 import { binary, unary } from "./operators.ts";
 import { quoted, RulesFailure } from "./rules-error.ts";
@@ -162,19 +162,35 @@ export class Interpreter {
   }
 
   #augment(statement: Extract<Statement, { kind: "augment" }>, frame: Frame | null): void {
-    const { target, operator } = statement;
-    const before = this.#evaluate(target, frame);
-    const value = this.#evaluate(statement.value, frame);
-    if (operator === "+" && before instanceof List) {
-      // A list grows in place: other names of it see that.
-      this.#guard(statement, () => extendList(before, value, this.charge));
+    const { target } = statement;
+    if (target.kind !== "index") {
+      const after = this.#augmented(statement, this.#evaluate(target, frame), frame);
+      if (after !== undefined) this.#assign(target, after, frame);
       return;
     }
-    this.#assign(
-      target,
-      this.#guard(statement, () => binary(operator, before, value, this.charge)),
-      frame,
-    );
+    // The element is looked up once: doing so may have effects.
+    const object = this.#evaluate(target.object, frame);
+    const index = this.#evaluate(target.index, frame);
+    const before = this.#guard(target, () => elementAt(object, index, this.charge));
+    const after = this.#augmented(statement, before, frame);
+    if (after !== undefined) this.#guard(target, () => setElement(object, index, after, this.charge));
+  }
+
+  /** Undefined where the value itself has changed: a list or a dict grows in place, and other names of it see that. */
+  #augmented(
+    statement: Extract<Statement, { kind: "augment" }>,
+    before: Value,
+    frame: Frame | null,
+  ): Value | undefined {
+    const { operator } = statement;
+    const value = this.#evaluate(statement.value, frame);
+    return this.#guard(statement, () => {
+      if (operator === "+" && before instanceof List) extendList(before, value, this.charge);
+      else if (operator === "|" && before instanceof Dict && value instanceof Dict)
+        addEntries(before, value, this.charge);
+      else return binary(operator, before, value, this.charge);
+      return undefined;
+    });
   }
 
   #holder(name: Name, frame: Frame | null): Map<string, Value> {

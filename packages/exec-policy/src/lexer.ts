@@ -16,6 +16,9 @@ export type Token = Span &
 const namePattern = /[A-Za-z_][A-Za-z0-9_]*/y;
 const numberPattern =
   /(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?)/y;
+const wordOperatorPattern = /(?:and|else|for|if|in|not|or)\b/y;
+/** Behind these a quote may follow at once: they are no prefixes. */
+const keywords = new Set(["and", "else", "if", "in", "not", "or", "return"]);
 const operatorPattern =
   /(?:\/\/=|<<=|>>=|\.\.\.|\*\*|\/\/|<<|>>|==|!=|<=|>=|\+=|-=|\*=|\/=|%=|&=|\|=|\^=|->|[-+*/%&|^~<>=.,:;!()[\]{}])/y;
 /** Operators that no longer one starts with. */
@@ -95,7 +98,7 @@ export class Lexer {
         this.#at += lineEnd;
         continue;
       }
-      if (!lineStart && this.#skipJoin()) continue;
+      if ((!lineStart || indent === 0) && this.#skipJoin()) continue;
       if (this.#at >= this.text.length || !lineStart) return null;
       this.#lineStart = false;
       if (this.#brackets.length === 0) return indent;
@@ -166,20 +169,25 @@ export class Lexer {
     const name = this.#take(namePattern);
     if (name === null) return null;
     const quote = this.text.charAt(this.#at);
-    if (quote === '"' || quote === "'") return this.#readPrefixed(start, name);
+    if ((quote === '"' || quote === "'") && !keywords.has(name)) return this.#readPrefixed(start, name);
     return { kind: "name", text: name, start, end: this.#at };
   }
 
   #readPrefixed(start: number, prefix: string): Token {
-    const raw = prefix === "r" || prefix === "rb" || prefix === "fr";
+    const raw = prefix === "r" || prefix === "rb" || prefix === "br" || prefix === "fr";
     if (prefix === "f" || prefix === "fr") {
       const quote = this.text.charAt(this.#at);
       const triple = this.text.startsWith(quote.repeat(3), this.#at);
       this.#at += triple ? 3 : 1;
       return { kind: "formatted", form: { quote, triple, raw, start }, start, end: this.#at };
     }
-    if (prefix !== "r" && prefix !== "b" && prefix !== "rb")
-      throw new RulesFailure(start, this.#at, `unknown string prefix ${prefix}`, "r, f, fr, b or rb before the quote");
+    if (prefix !== "r" && prefix !== "b" && prefix !== "rb" && prefix !== "br")
+      throw new RulesFailure(
+        start,
+        this.#at,
+        `unknown string prefix ${prefix}`,
+        "r, f, fr, b, rb or br before the quote",
+      );
     const read = readString(this.text, start, this.#at, raw);
     this.#at = read.end;
     return { kind: prefix === "r" ? "string" : "bytes", value: read.value, start, end: read.end };
@@ -194,9 +202,15 @@ export class Lexer {
   #readNumber(start: number): Token | null {
     const number = this.#take(numberPattern);
     if (number === null) return null;
-    if (/^0[0-9]/.test(number) || /[A-Za-z0-9_]/.test(this.text.charAt(this.#at)))
+    if (/^0[0-9]+$/.test(number) || (/[A-Za-z0-9_]/.test(this.text.charAt(this.#at)) && !this.#isAtWordOperator()))
       throw new RulesFailure(start, this.#at + 1, `invalid number ${quoted(number)}`, "a number without leading zeros");
     return { kind: "number", text: number, start, end: this.#at };
+  }
+
+  /** `1if x else 2`. */
+  #isAtWordOperator(): boolean {
+    wordOperatorPattern.lastIndex = this.#at;
+    return wordOperatorPattern.test(this.text);
   }
 
   #readOperator(start: number): Token {

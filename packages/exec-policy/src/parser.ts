@@ -638,7 +638,6 @@ export class Parser {
 function asTarget(node: Expression): Target {
   if (node.kind === "name" || node.kind === "index" || node.kind === "attribute") return node;
   if (node.kind === "list" || node.kind === "tuple") {
-    if (node.items.length === 0) throw new RulesFailure(node.start, node.end, "nothing is assigned to", "a variable");
     for (const item of node.items) asTarget(item);
     return node;
   }
@@ -655,9 +654,7 @@ function numberOf({ text, start, end }: { text: string; start: number; end: numb
     if (text.length > 1000) throw new RulesFailure(start, end, "the number is too long", "at most 1000 digits");
     return BigInt(text);
   }
-  const value = Number(text);
-  if (!Number.isFinite(value)) throw new RulesFailure(start, end, "the number is too large", "a number below 1.8e308");
-  return value;
+  return Number(text);
 }
 
 function utf8Of(text: string): Uint8Array {

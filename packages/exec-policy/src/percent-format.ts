@@ -1,6 +1,6 @@
-/** `"..." % values`: %s, %r, %d, %x, %o and %%. */
+/** `"..." % values`: %s, %r, %d, %x, %X, %o, %e, %f, %g (and in capitals) and %%. */
 import { limits } from "./limits.ts";
-import { fitting, reprOf, strOf } from "./text-of.ts";
+import { exponentText, fitting, floatText, reprOf, strOf } from "./text-of.ts";
 import { aType, Tuple, ValueFailure } from "./values.ts";
 import type { Charge, Value } from "./values.ts";
 
@@ -11,8 +11,8 @@ export function formatPercent(format: string, given: Value, charge: Charge): str
   let length = format.length;
   const text = format.replace(/%(.?)/gsu, (_, letter: string) => {
     if (letter === "%") return "%";
-    if (!"srdxo".includes(letter) || letter === "")
-      throw new ValueFailure(`%${letter} is not known in a format`, "%s, %r, %d, %x, %o or %%");
+    if (!"srdxXoeEfFgG".includes(letter) || letter === "")
+      throw new ValueFailure(`%${letter} is not known in a format`, "%s, %r, %d, %x, %X, %o, %e, %f, %g or %%");
     const value = values[used];
     if (value === undefined) throw new ValueFailure("too few values for the format", `more than ${values.length}`);
     used += 1;
@@ -30,8 +30,33 @@ export function formatPercent(format: string, given: Value, charge: Charge): str
 function pieceOf(letter: string, value: Value, charge: Charge): string {
   if (letter === "s") return strOf(value, charge);
   if (letter === "r") return reprOf(value, charge);
+  if ("eEfFgG".includes(letter)) return floatPiece(letter, value);
   const whole =
     typeof value === "number" && Number.isFinite(value) && letter === "d" ? BigInt(Math.trunc(value)) : value;
   if (typeof whole !== "bigint") throw new ValueFailure(`%${letter} got ${aType(value)}`, "an int");
-  return whole.toString(letter === "x" ? 16 : letter === "o" ? 8 : 10);
+  const digits = whole.toString("xX".includes(letter) ? 16 : letter === "o" ? 8 : 10);
+  return letter === "X" ? digits.toUpperCase() : digits;
+}
+
+const fractionDigits = 6;
+/** From here on JavaScript writes no plain digits, and there is no fraction. */
+const largestFixed = 1e21;
+
+function floatPiece(letter: string, value: Value): string {
+  if (typeof value !== "number" && typeof value !== "bigint")
+    throw new ValueFailure(`%${letter} got ${aType(value)}`, "a number");
+  const number = Number(value);
+  const kind = letter.toLowerCase();
+  const text =
+    !Number.isFinite(number) || kind === "g"
+      ? floatText(number)
+      : kind === "e"
+        ? exponentText(number)
+        : fixedText(number);
+  return letter === "E" || letter === "G" ? text.toUpperCase() : text;
+}
+
+function fixedText(number: number): string {
+  if (Math.abs(number) >= largestFixed) return `${BigInt(number)}.${"0".repeat(fractionDigits)}`;
+  return `${Object.is(number, -0) ? "-" : ""}${number.toFixed(fractionDigits)}`;
 }

@@ -114,11 +114,12 @@ function unfinished(start: number, at: number, form: StringForm): RulesFailure {
   return new RulesFailure(start, at, "unfinished string literal", `${close} ${where}`);
 }
 
-/** A backslash keeps the quote after it from ending the string, and vanishes before it; any other stays as written. */
+/** A backslash keeps the quote or line end after it from ending the string, and vanishes before any quote; else it stays as written. */
 function readRawEscape(text: string, start: number, at: number, form: StringForm): { value: string; end: number } {
   const next = text.charAt(at + 1);
   if (next === "") throw unfinished(start, at, form);
-  if (next === form.quote) return { value: next, end: at + 2 };
+  if (next === '"' || next === "'") return { value: next, end: at + 2 };
+  if (next === "\n") return { value: "\\\n", end: at + 2 };
   if (next === "\\") return { value: "\\\\", end: at + 2 };
   return { value: "\\", end: at + 1 };
 }

@@ -11,7 +11,7 @@ import type { Charge, Given, Tools, Value } from "./values.ts";
 type Method = (text: string, given: Given, tools: Tools) => Value;
 
 export const stringMethods: Record<string, Method> = {
-  capitalize: plain("capitalize", (text) => text.slice(0, 1).toUpperCase() + text.slice(1).toLowerCase()),
+  capitalize: plain("capitalize", capitalized),
   codepoints: (text, given, { charge }) => {
     take("codepoints", given, []);
     // Each becomes a number of its own, far larger than the character.
@@ -20,6 +20,7 @@ export const stringMethods: Record<string, Method> = {
   },
   count: (text, given, { charge }) => {
     const { part, wanted } = searched("count", text, given, charge);
+    if (part === null) return 0n;
     if (wanted === "") return BigInt([...part].length + 1);
     return BigInt(part.split(wanted).length - 1);
   },
@@ -28,14 +29,14 @@ export const stringMethods: Record<string, Method> = {
     charge(text.length);
     return new Elements([...text]);
   },
-  endswith: (text, given, { charge }) => affix("endswith", given, charge).some((end) => text.endsWith(end)),
+  endswith: (text, given, { charge }) => affix("endswith", text, given, charge, (part, end) => part.endsWith(end)),
   find: (text, given, tools) => place("find", text, given, tools.charge, (part, wanted) => part.indexOf(wanted)) ?? -1n,
   format: (text, given, tools) => format(text, given, tools.charge),
   index: (text, given, tools) =>
     found(place("index", text, given, tools.charge, (part, wanted) => part.indexOf(wanted))),
-  isalnum: test("isalnum", /^[\p{L}\p{N}]+$/u),
-  isalpha: test("isalpha", /^\p{L}+$/u),
-  isdigit: test("isdigit", /^\p{Nd}+$/u),
+  isalnum: test("isalnum", /^[\p{Alphabetic}\p{N}]+$/u),
+  isalpha: test("isalpha", /^\p{Alphabetic}+$/u),
+  isdigit: test("isdigit", /^\p{N}+$/u),
   islower: plain("islower", (text) => text === text.toLowerCase() && text !== text.toUpperCase()),
   isspace: test("isspace", /^\p{White_Space}+$/u),
   istitle: plain("istitle", (text) => text === titleOf(text) && text.toLowerCase() !== text.toUpperCase()),
@@ -90,7 +91,8 @@ export const stringMethods: Record<string, Method> = {
     const lines = text.match(/[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+$/g) ?? [];
     return new List(lines.map((line) => (keep ? line : line.replace(/(?:\r\n|\n|\r)$/, ""))));
   },
-  startswith: (text, given, { charge }) => affix("startswith", given, charge).some((start) => text.startsWith(start)),
+  startswith: (text, given, { charge }) =>
+    affix("startswith", text, given, charge, (part, start) => part.startsWith(start)),
   strip: (text, given, { charge }) => strip("strip", text, given, charge, { start: true, end: true }),
   title: plain("title", titleOf),
   upper: plain("upper", (text) => text.toUpperCase()),
@@ -110,23 +112,34 @@ function test(name: string, pattern: RegExp): Method {
 }
 
 function titleOf(text: string): string {
-  return text.replace(/\p{L}+/gu, (word) => {
-    const [first = "", ...rest] = word;
-    return first.toUpperCase() + rest.join("").toLowerCase();
-  });
+  return text.replace(/\p{L}+/gu, capitalized);
+}
+
+/** Letter by letter: the last sigma of a word is none of its own. */
+function capitalized(text: string): string {
+  const [first = "", ...rest] = text;
+  return first.toUpperCase() + rest.map((char) => char.toLowerCase()).join("");
 }
 
 function tooLong(): ValueFailure {
   return new ValueFailure("the string is too long", `at most ${limits.stringLength} characters`);
 }
 
-function affix(name: string, given: Given, charge: Charge): string[] {
-  const [value] = take(name, given, ["x"]);
-  return (value instanceof Tuple ? value.items : [value]).map((item) => {
-    const text = textOf(item, "the text");
-    charge(1 + (text.length >> 4));
-    return text;
+function affix(
+  name: string,
+  text: string,
+  given: Given,
+  charge: Charge,
+  has: (part: string, wanted: string) => boolean,
+): boolean {
+  const [value, start, end] = take(name, given, ["x", "start?", "end?"]);
+  const wanted = (value instanceof Tuple ? value.items : [value]).map((item) => {
+    const one = textOf(item, "the text");
+    charge(1 + (one.length >> 4));
+    return one;
   });
+  const { part } = partOf(text, start, end, charge);
+  return part !== null && wanted.some((one) => has(part, one));
 }
 
 function separator(name: string, text: string, given: Given, charge: Charge): string {
@@ -137,24 +150,31 @@ function separator(name: string, text: string, given: Given, charge: Charge): st
 }
 
 /** The part between `start` and `end`, and what is looked for in it. */
-function searched(
-  name: string,
-  text: string,
-  given: Given,
-  charge: Charge,
-): { part: string; wanted: string; from: number } {
+function searched(name: string, text: string, given: Given, charge: Charge): Part & { wanted: string } {
   const [needle, start, end] = take(name, given, ["needle", "start?", "end?"]);
   const wanted = textOf(needle, "what is looked for");
   chargeSearch(text, wanted, charge);
-  if (start === undefined && end === undefined) return { part: text, wanted, from: 0 };
+  return { ...partOf(text, start, end, charge), wanted };
+}
+
+/** Null where the start lies behind the end: there not even an empty text is. */
+interface Part {
+  part: string | null;
+  from: number;
+}
+
+function partOf(text: string, start: Value | undefined, end: Value | undefined, charge: Charge): Part {
+  if ((start ?? null) === null && (end ?? null) === null) return { part: text, from: 0 };
+  charge(text.length);
   const characters = [...text];
   const bound = (value: Value | undefined, otherwise: number): number => {
     if (value === undefined || value === null) return otherwise;
     const index = Number(intOf(value, "the bound"));
-    return Math.min(characters.length, Math.max(0, index < 0 ? index + characters.length : index));
+    return Math.max(0, index < 0 ? index + characters.length : index);
   };
   const from = bound(start, 0);
-  return { part: characters.slice(from, bound(end, characters.length)).join(""), wanted, from };
+  const to = Math.min(characters.length, bound(end, characters.length));
+  return { part: from > to ? null : characters.slice(from, to).join(""), from };
 }
 
 function place(
@@ -165,6 +185,7 @@ function place(
   search: (part: string, wanted: string) => number,
 ): bigint | null {
   const { part, wanted, from } = searched(name, text, given, charge);
+  if (part === null) return null;
   const at = search(part, wanted);
   return at === -1 ? null : BigInt(from + Array.from(part.slice(0, at)).length);
 }
@@ -213,9 +234,9 @@ function split(name: string, text: string, given: Given, charge: Charge, fromRig
     return splitBlanks(text, times, fromRight);
   }
   const wanted = textOf(by, "the separator");
-  if (wanted === "") throw new ValueFailure("the separator is empty", "at least one character");
   chargeSearch(text, wanted, charge);
-  const parts = text.split(wanted);
+  // Nothing is between any two characters, and at both ends.
+  const parts = wanted === "" ? ["", ...text, ""] : text.split(wanted);
   if (parts.length > limits.elements) throw new ValueFailure("too many elements", `at most ${limits.elements}`);
   if (parts.length - 1 <= times) return parts;
   if (fromRight) return [parts.slice(0, parts.length - times).join(wanted), ...parts.slice(parts.length - times)];
@@ -223,7 +244,7 @@ function split(name: string, text: string, given: Given, charge: Charge, fromRig
 }
 
 function splitBlanks(text: string, times: number, fromRight: boolean): string[] {
-  const words = [...text.matchAll(/\S+/gu)];
+  const words = [...text.matchAll(/[^\p{White_Space}]+/gu)];
   if (words.length > limits.elements) throw new ValueFailure("too many elements", `at most ${limits.elements}`);
   if (words.length - 1 <= times) return words.map(([word]) => word);
   if (fromRight) {

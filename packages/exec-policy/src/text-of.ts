@@ -104,21 +104,28 @@ function latin1Text(bytes: Uint8Array): string {
   return [...bytes].map((byte) => String.fromCodePoint(byte)).join("");
 }
 
-function rangeText(range: Range): string {
-  const stop = range.start + range.step * BigInt(range.length);
-  return range.step === 1n ? `range(${range.start}, ${stop})` : `range(${range.start}, ${stop}, ${range.step})`;
+function rangeText({ start, stop, step }: Range): string {
+  if (step !== 1n) return `range(${start}, ${stop}, ${step})`;
+  return start === 0n ? `range(${stop})` : `range(${start}, ${stop})`;
 }
 
-function floatText(value: number): string {
+/** Never in exponents between the bounds. */
+export function floatText(value: number): string {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "+inf" : "-inf";
   const size = Math.abs(value);
   if (size !== 0 && (size < smallestPlain || size >= largestPlain)) {
-    const [digits = "", exponent = ""] = value.toExponential(exponentDigits).split("e");
-    const sign = exponent.startsWith("-") ? "-" : "+";
-    return `${digits.replace(/\.?0+$/, "")}e${sign}${exponent.replace(/^[+-]/, "").padStart(2, "0")}`;
+    const [digits = "", exponent = ""] = exponentText(value).split("e");
+    return `${digits.replace(/\.?0+$/, "")}e${exponent}`;
   }
   // JavaScript turns to exponents only outside of these bounds.
   const text = Object.is(value, -0) ? "-0" : String(value);
   return text.includes(".") ? text : `${text}.0`;
+}
+
+/** `-1.234500e+05`. */
+export function exponentText(value: number): string {
+  const [digits = "", exponent = ""] = value.toExponential(exponentDigits).split("e");
+  const sign = exponent.startsWith("-") ? "-" : "+";
+  return `${Object.is(value, -0) ? "-" : ""}${digits}e${sign}${exponent.replace(/^[+-]/, "").padStart(2, "0")}`;
 }

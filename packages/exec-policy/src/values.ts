@@ -64,6 +64,7 @@ export class Elements {
 
 export class Range {
   readonly start: bigint;
+  readonly stop: bigint;
   readonly step: bigint;
   readonly length: number;
   constructor(start: bigint, stop: bigint, step: bigint) {
@@ -71,6 +72,7 @@ export class Range {
     const span = step > 0n ? stop - start + step - 1n : stop - start + step + 1n;
     const length = span / step;
     this.start = start;
+    this.stop = stop;
     this.step = step;
     this.length =
       length <= 0n ? 0 : length > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(length);
@@ -201,6 +203,15 @@ export function isTrue(value: Value): boolean {
   return value instanceof Bytes ? value.bytes.length > 0 : true;
 }
 
+const functionNumbers = new WeakMap<Builtin | Closure, number>();
+let lastFunctionNumber = 0;
+
+function functionNumber(key: Builtin | Closure): number {
+  const number = functionNumbers.get(key) ?? ++lastFunctionNumber;
+  functionNumbers.set(key, number);
+  return number;
+}
+
 /** Equal keys have equal texts: an int and a float of the same value are one key, a bool is another. */
 function hashKey(key: Value, charge: Charge, depth = 0): string {
   if (depth > limits.nesting) throw new ValueFailure("the key is too deeply nested", `at most ${limits.nesting}`);
@@ -224,7 +235,11 @@ function hashKey(key: Value, charge: Charge, depth = 0): string {
     });
     return `(${parts.map((part) => `${part.length}:${part}`).join("")}`;
   }
-  throw new ValueFailure(`${aType(key)} cannot be a key`, "a string, a number, True, False, None or a tuple of them");
+  if (key instanceof Builtin || key instanceof Closure) return `f${functionNumber(key)}`;
+  throw new ValueFailure(
+    `${aType(key)} cannot be a key`,
+    "a string, a number, True, False, None, a function or a tuple of them",
+  );
 }
 
 /** Counts what operators look at, so that values inside values cannot make one comparison endless. */

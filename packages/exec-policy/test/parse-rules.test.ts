@@ -213,7 +213,7 @@ test("parseRules() says where, what and what was expected", () => {
     ['prefix_rule(["a"]', ['a.rules:1:18: unexpected end of line, expected ")", end of the arguments']],
     ['prefix_rule(["a")', ['a.rules:1:17: unexpected ")", expected "]"']],
     ['prefix_rule(["a])', ['a.rules:1:14: unfinished string literal, expected " before the end of the line']],
-    ['prefix_rule([u"a"])', ["a.rules:1:14: unknown string prefix u, expected r, f, fr, b or rb before the quote"]],
+    ['prefix_rule([u"a"])', ["a.rules:1:14: unknown string prefix u, expected r, f, fr, b, rb or br before the quote"]],
     ['prefix_rule(["\\ud800"])', ["a.rules:1:15: escape \\ud800 is not a character, expected a Unicode scalar value"]],
     [' prefix_rule(["a"])', ["a.rules:1:2: unexpected indentation, expected a statement in column 1"]],
     ['\tprefix_rule(["a"])', ["a.rules:1:1: tabs are not allowed, expected spaces"]],

@@ -47,7 +47,8 @@ async function writeUntilKilled(home: string, threadId: string, pauseAfter: numb
       count += 1;
     }
   }
-  process.stdin.resume(); // holds the thread until it is killed
+  // Holds the thread until it is killed: a store that nothing refers to is collected as garbage, and its lock with it.
+  process.stdin.once("end", () => void store.close()).resume();
 }
 
 async function announce(store: ThreadStore, threadId: string, commit: ThreadCommit): Promise<void> {

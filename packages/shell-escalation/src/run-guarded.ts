@@ -118,7 +118,7 @@ export interface GuardedRunOptions {
   /** The thread that is worked on, for the origin of approvals. */
   threadId?: string;
   /** A change of the rules that does not count, or a yes that could not be kept, and why (policy "rules"). */
-  onRulesWarning?(message: string): void;
+  onPolicyWarning?(message: string): void;
   /** May tighten what the rules say about an exec (policy "rules"); counts into `decisionTimeoutMs`. */
   consult?(exec: ExecForOpinion): Promise<ExecOpinion | null>;
   /** Pass this process's SIGINT, SIGTERM, SIGHUP and SIGQUIT on to the command. */
@@ -462,7 +462,7 @@ function deciderFor(options: GuardedRunOptions, parts: DeciderParts): Decider {
     ...(options.defaultDecision === undefined ? {} : { defaultDecision: options.defaultDecision }),
     ...(options.threadId === undefined ? {} : { threadId: options.threadId }),
     ...(policy.watch === undefined ? {} : { watch: policy.watch, onRulesChanged: () => broker.revoke() }),
-    ...(options.onRulesWarning === undefined ? {} : { onRulesWarning: options.onRulesWarning.bind(options) }),
+    ...(options.onPolicyWarning === undefined ? {} : { onPolicyWarning: options.onPolicyWarning.bind(options) }),
     ruleSet: policy.ruleSet,
     session: { env: withoutProtocol(options.env), path: findVariable(options.env, "PATH") ?? "", cwd: options.cwd },
     wall: {

@@ -40,7 +40,7 @@ void bounds_release(struct bounds *bounds) {
     *bounds = (struct bounds){0};
 }
 
-void tell_bounds_failure(int messages_fd, const char *probed, char what[BOUNDS_FAILURE_SIZE]) {
+void read_bounds_failure(int messages_fd, const char *probed, char what[BOUNDS_FAILURE_SIZE]) {
     char text[300];
     ssize_t length = pread(messages_fd, text, sizeof text - 1, 0);
     text[length < 0 ? 0 : length] = '\0';

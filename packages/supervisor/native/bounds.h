@@ -18,7 +18,7 @@ void bounds_release(struct bounds *bounds);
 
 /* Why it has not started: what bubblewrap wrote to `messages_fd`, or what the wall's probe got away with ("": nothing). */
 enum { BOUNDS_FAILURE_SIZE = 340 };
-void tell_bounds_failure(int messages_fd, const char *probed, char what[BOUNDS_FAILURE_SIZE]);
+void read_bounds_failure(int messages_fd, const char *probed, char what[BOUNDS_FAILURE_SIZE]);
 
 /* In the forked child: becomes bubblewrap. `report_fd` goes to init, which speaks as the command's init does; what bubblewrap has
  * to say goes to `messages_fd`. Of the escalation, argv, env and cwd are the launch specification's. */

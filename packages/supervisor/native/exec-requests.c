@@ -915,7 +915,7 @@ static struct request *request_of_source(const struct source *source) {
 
 static void tell_wall_failure(struct request *request, const char *probed) {
     char what[BOUNDS_FAILURE_SIZE];
-    tell_bounds_failure(request->wall_messages_fd, probed, what);
+    read_bounds_failure(request->wall_messages_fd, probed, what);
     tell_stand_in(request, 'F', 0, what);
 }
 
@@ -954,11 +954,10 @@ static void obey_bounded_init(struct request *request, const struct init_message
     case INIT_SIGNAL:
     case INIT_SIGNAL_ALL:
     case INIT_RESUME:
-    case INIT_WRAPPERS:
-        return; /* those are ours to send */
-    case INIT_CONTINUED:
+    case INIT_WRAPPERS:  /* those are ours to send */
+    case INIT_CONTINUED: /* its stand-in knows */
     default:
-        return; /* its stand-in knows */
+        return;
     }
 }
 

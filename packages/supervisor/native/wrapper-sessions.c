@@ -85,8 +85,8 @@ struct session {
     size_t received_count;
     pid_t real_pid; /* 0 before it runs and after it ended; of a bounded program the sandbox's */
     struct stops stops;
-    uint32_t told_stops,
-        known_stops; /* the last that the wrapper was told of; that it knew when it sent its last message */
+    uint32_t told_stops;  /* the number of the last one that the wrapper was told of */
+    uint32_t known_stops; /* the same when it sent its last message */
     bool bounded;
     bool runs, has_stopped, has_failed, has_ended; /* of a bounded program, as its init tells */
     int wall_messages_fd;
@@ -783,6 +783,12 @@ static void fail_bounded(struct session *session, int error, const char *what) {
     session->has_failed = true;
 }
 
+static void tell_wall_failure(struct session *session, const char *probed) {
+    char what[BOUNDS_FAILURE_SIZE];
+    read_bounds_failure(session->wall_messages_fd, probed, what);
+    fail_bounded(session, 0, what);
+}
+
 static void end_bounded(struct session *session, int status) {
     if (!session->has_ended)
         send_hurried_end(session->id, status);
@@ -790,7 +796,6 @@ static void end_bounded(struct session *session, int status) {
 }
 
 static void obey_bounded_init(struct session *session, const struct init_message *message) {
-    char what[BOUNDS_FAILURE_SIZE];
     switch ((enum init_message_kind)message->kind) {
     case INIT_RUNS:
         session->runs = true;
@@ -808,8 +813,7 @@ static void obey_bounded_init(struct session *session, const struct init_message
     case INIT_PROBED:
         if (message->text[0] == '\0')
             return;
-        tell_bounds_failure(session->wall_messages_fd, message->text, what);
-        fail_bounded(session, 0, what);
+        tell_wall_failure(session, message->text);
         return;
     case INIT_FAILED:
         fail_bounded(session, message->value, message->text);
@@ -842,10 +846,8 @@ static void handle_bounded_end(struct session *session) {
     struct pollfd polled = {session->report.fd, POLLIN, 0};
     while (session->report.fd >= 0 && poll(&polled, 1, 0) == 1)
         handle_bounded_report(session);
-    char what[BOUNDS_FAILURE_SIZE];
-    tell_bounds_failure(session->wall_messages_fd, "", what);
     if (!session->has_ended && !session->runs)
-        fail_bounded(session, 0, what);
+        tell_wall_failure(session, "");
     end_bounded(session, session->runs ? SIGKILL : EXIT_OWN_FAILURE << 8);
     session->real_pid = 0;
 }

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { textToDisplay } from "../src/index.ts";
 import type { ExecEvent, Verdict } from "../src/index.ts";
 import { compileFixture, workFolder } from "./support/compiled-fixtures.ts";
-import { continuesLate, pendingStop } from "./support/late-continue.ts";
+import { continuesLate, pendingStop, tellsSignals } from "./support/signal-programs.ts";
 import {
   decideByName,
   endsByRequest,
@@ -118,11 +118,6 @@ for n in [${numbers.join(", ")}]: print(n, subprocess.run(["${exitWith}", "signa
     });
 
     test("signals to the stand-in reach the real program, and a stop comes back", async () => {
-      const real = `import os, signal
-awaited = [signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT]
-signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
-print("ready", flush=True)
-while True: os.write(1, b"got %d\\n" % signal.sigwait(awaited))`;
       const inside = `import os, signal, subprocess, sys
 p = subprocess.Popen(["/usr/bin/env", "python3", "-c", sys.argv[1]], stdout=subprocess.PIPE, text=True)
 print(p.stdout.readline(), end="")
@@ -135,7 +130,7 @@ os.kill(p.pid, signal.SIGKILL); print(p.wait())`;
       const decide = decideByName({ env: "escalate" });
       const result = await runGuarded({
         file: "/usr/bin/python3",
-        argv: ["python3", "-c", inside, real],
+        argv: ["python3", "-c", inside, tellsSignals],
         around,
         decide,
       });
@@ -144,7 +139,7 @@ os.kill(p.pid, signal.SIGKILL); print(p.wait())`;
 
     test("a SIGCONT that comes late undoes no stop but the one that the stand-in got", async () => {
       const decide = decideByName({ env: "escalate" });
-      const argv = ["python3", "-c", continuesLate, pendingStop];
+      const argv = ["python3", "-c", continuesLate, pendingStop, "/usr/bin/env", "python3", "-c"];
       const result = await runGuarded({ file: "/usr/bin/python3", argv, around, decide });
       assert.equal(result.stdout, "own stop: kept\npassed stop: undone\n");
     });

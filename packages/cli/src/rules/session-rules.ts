@@ -5,7 +5,7 @@ import type { GuardedRunOptions } from "@sallyport/shell-escalation";
 import { complain } from "../terminal.ts";
 import { readSessionLayers } from "./session-layers.ts";
 
-type SessionRules = Pick<GuardedRunOptions, "policy" | "defaultDecision" | "onRulesWarning">;
+type SessionRules = Pick<GuardedRunOptions, "policy" | "defaultDecision" | "onPolicyWarning">;
 
 /** Throws `RULES_INVALID` and `CONFIG_INVALID`; then nothing runs. */
 export async function openSessionRules(
@@ -23,6 +23,6 @@ export async function openSessionRules(
   return {
     policy: { kind: "rules", ruleSet: watch.ruleSet, watch, uses },
     defaultDecision,
-    onRulesWarning: onWarning,
+    onPolicyWarning: onWarning,
   };
 }

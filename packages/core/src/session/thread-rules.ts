@@ -8,7 +8,7 @@ import type { GuardedRunOptions } from "@sallyport/shell-escalation";
 import { ruleSources } from "../config/require-rules.ts";
 import type { SessionConfig } from "./session-hooks.ts";
 
-export type RuleOptions = Pick<GuardedRunOptions, "policy" | "defaultDecision" | "onRulesWarning">;
+export type RuleOptions = Pick<GuardedRunOptions, "policy" | "defaultDecision" | "onPolicyWarning">;
 
 export class ThreadRules {
   readonly #home: string;
@@ -35,7 +35,7 @@ export class ThreadRules {
     return {
       policy: { kind: "rules", ruleSet: watch.ruleSet, watch, uses: this.#uses },
       defaultDecision: defaultDecisionOf(layers),
-      onRulesWarning: onWarning,
+      onPolicyWarning: onWarning,
     };
   }
 

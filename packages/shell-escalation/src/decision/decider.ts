@@ -166,7 +166,7 @@ class FollowingDecider implements Decider {
     if (!isDeepStrictEqual(kept, changed.rules.filter(isOf))) {
       const names = [...reachable].map((path) => JSON.stringify(path)).join(", ");
       const where = "where the command can write, so what changed in it counts from the next start on";
-      this.#options.onRulesWarning?.(`${names} lies ${where}`);
+      this.#options.onPolicyWarning?.(`${names} lies ${where}`);
     }
     const rules = [...changed.rules.filter((rule) => !isOf(rule)), ...kept];
     const isOfProject = [...before.files, ...changed.files].every(
@@ -462,7 +462,7 @@ class RuleDecider implements Decider {
     } catch (error) {
       // The yes was given, so it counts; that it will be asked again is told at once, and is in the record.
       const why = `for this once: ${error instanceof Error ? error.message : String(error)}`;
-      this.#options.onRulesWarning?.(`The yes for longer holds ${why}`);
+      this.#options.onPolicyWarning?.(`The yes for longer holds ${why}`);
       return `${by}, ${why}`;
     }
   }

@@ -133,7 +133,7 @@ export interface DeciderOptions {
   /** Other rules count from now on: no verdict may stand that earlier ones gave. */
   onRulesChanged?(): void;
   /** A change of the rules that does not count, or a yes that could not be kept, and why. */
-  onRulesWarning?(message: string): void;
+  onPolicyWarning?(message: string): void;
   session: Session;
   wall: Wall;
   /** Whether set-user-ID programs keep their privilege below the broker. */

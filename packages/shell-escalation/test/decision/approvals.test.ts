@@ -251,8 +251,8 @@ describe("an approval", () => {
     const ask = async (question: ExecQuestion): Promise<ExecAnswer> => say.answer(question);
     const quiet = { ...approvals, find: () => null, keep: approvals.keep.bind(approvals) };
     const warnings: string[] = [];
-    const onRulesWarning = (message: string): void => void warnings.push(message);
-    const { verdict, reason } = await stage.decide(prompt, call, { ask, approvals: quiet, onRulesWarning });
+    const onPolicyWarning = (message: string): void => void warnings.push(message);
+    const { verdict, reason } = await stage.decide(prompt, call, { ask, approvals: quiet, onPolicyWarning });
     assert.equal(verdict.kind, "escalate");
     assert.match(reason.text, /approved by the user, for this once: File ".*" can't be written/);
     assert.equal(warnings.length, 1);

@@ -44,7 +44,7 @@ function startSession(
     ruleSet: watch.ruleSet,
     watch,
     onRulesChanged: () => (changes.count += 1),
-    onRulesWarning: note,
+    onPolicyWarning: note,
     session: { env: [`PATH=${path}`], path, cwd: stage.work },
     wall: { walled: true, writableRoots: [stage.work], translate: (name) => name, denyRead: [] },
     brokerIsRoot: false,

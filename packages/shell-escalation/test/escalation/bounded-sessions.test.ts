@@ -5,8 +5,9 @@ import { describe, test } from "node:test";
 import { textToDisplay } from "@sallyport/supervisor";
 import type { ExecEvent, Verdict } from "@sallyport/supervisor";
 import { escalateInBounds, surroundings } from "../../../supervisor/test/support/guarded-command.ts";
+import { continuesLate, pendingStop, tellsSignals } from "../../../supervisor/test/support/signal-programs.ts";
 import type { Decision } from "../../src/decision/index.ts";
-import { compileFixture, decisionFor, endsOf, runWrapped } from "./wrapped-command.ts";
+import { askWrapper, compileFixture, decisionFor, endsOf, runWrapped } from "./wrapped-command.ts";
 import type { Wrapped, WrappedOptions } from "./wrapped-command.ts";
 
 const showState = compileFixture("show-state");
@@ -69,11 +70,6 @@ for n in [1, 9, 11, 15]: print(n, subprocess.run([w, "${exitWith}", "x", "signal
   });
 
   test("signals reach it, a stop comes back, and a killed wrapper takes it along", async () => {
-    const real = `import os, signal
-awaited = [signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT]
-signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
-print("ready", flush=True)
-while True: os.write(1, b"got %d\\n" % signal.sigwait(awaited))`;
     const inside = `import os, signal, subprocess, sys
 p = subprocess.Popen([os.environ["W"], "/usr/bin/env", "env", "python3", "-c", sys.argv[1]], stdout=subprocess.PIPE, text=True, close_fds=False)
 print(p.stdout.readline(), end="")
@@ -85,9 +81,19 @@ for i in range(2):
     os.kill(p.pid, signal.SIGCONT); print(p.stdout.readline(), end="")
 os.kill(p.pid, signal.SIGKILL); print(p.wait())
 print(repr(p.stdout.read()))`;
-    const { stdout, stderr } = await runBounded("env", { script: "", argv: ["/usr/bin/python3", "-c", inside, real] });
+    const { stdout, stderr } = await runBounded("env", {
+      script: "",
+      argv: ["/usr/bin/python3", "-c", inside, tellsSignals],
+    });
     // The pipe ends when the real program is gone.
     assert.deepEqual([stdout, stderr], ["ready\ngot 10\ngot 15\n20\ngot 18\n20\ngot 18\n-9\n''\n", ""]);
+  });
+
+  test("a SIGCONT that comes late undoes no stop but the one that the wrapper got", async () => {
+    const words = [askWrapper, "/usr/bin/env", "env", "python3", "-c"];
+    const argv = ["/usr/bin/python3", "-c", continuesLate, pendingStop, ...words];
+    const { stdout } = await runBounded("env", { script: "", argv });
+    assert.equal(stdout, "own stop: kept\npassed stop: undone\n");
   });
 
   test("a signal every 50 microseconds: 20 of 20", async () => {

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { appendFileSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { compileFixture, endsOf, isRoot, runWrapped, workFolder } from "./wrapped-command.ts";
+import { continuesLate, pendingStop } from "../../../supervisor/test/support/signal-programs.ts";
+import { askWrapper, compileFixture, endsOf, isRoot, runWrapped, workFolder } from "./wrapped-command.ts";
 import type { Word } from "./wrapped-command.ts";
 import type { GuardedRunOptions } from "../../src/run-guarded.ts";
 
@@ -202,6 +203,13 @@ print(repr(p.stdout.read()))`;
     });
     // The pipe ends when the real program is gone.
     assert.deepEqual([stdout, stderr], ["ready\ngot 10\ngot 15\n20\ngot 18\n-9\n''\n", ""]);
+  });
+
+  test("a SIGCONT that comes late undoes no stop but the one that the wrapper got", async () => {
+    const words = [askWrapper, "/usr/bin/env", "env", "python3", "-c"];
+    const argv = ["/usr/bin/python3", "-c", continuesLate, pendingStop, ...words];
+    const { stdout } = await runWrapped({ script: "", argv, verdicts: { env: "escalate" } });
+    assert.equal(stdout, "own stop: kept\npassed stop: undone\n");
   });
 
   for (const word of ["run", "deny", "escalate"] as const) {

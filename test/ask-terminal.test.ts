@@ -612,12 +612,14 @@ describe("a hostile job never gets a yes", () => {
   });
 
   test("says so of a terminal that has become smaller: then the terminal's own word counts", async () => {
-    const terminal = await open(`read; stty rows 40; ${manyArguments}`);
+    const terminal = await open(`echo started; read; stty rows 40; ${manyArguments}`);
     terminal.answers = (said) => {
       const about = said.includes("\u001B[c") ? "\u001B[?62;22c" : "";
       return said.includes("\u001B[999;999H\u001B[6n") ? `${about}\u001B[30;100R` : about;
     };
     try {
+      // Before that its size would be the one that the terminal has at the start.
+      await terminal.waitFor(/started\r\n/);
       terminal.resize(30, 100);
       terminal.type("\r");
       const lines = await linesOnScreen(terminal);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { AttackPlace, callers, executable } from "./support/attack-place.ts";
@@ -83,7 +83,8 @@ const keptInside = "run: allows it, but it is kept inside: ";
 
 attack("bounds: what the rule names is written, and nothing else", (stage) => {
   const { out, elsewhere, place } = stage;
-  const script = `echo "$0 $1"; pwd; for f in ${out}/a ${elsewhere}/a ${place.project}/a ${place.user}/a /etc/sallyport-a /tmp/a /dev/shm/a; do
+  const name = basename(place.base); // that nothing has on the host
+  const script = `echo "$0 $1"; pwd; for f in ${out}/a ${elsewhere}/a ${place.project}/a ${place.user}/a /etc/sallyport-a /tmp/${name} /dev/shm/a; do
       (echo x >"$f") 2>/dev/null && echo "wrote $f"; done; (echo x >/dev/null) && echo "wrote /dev/null"; exit 7`;
   const told = stage.tell(script, stage.bounds);
   assert.equal(decided(told), inBounds);
@@ -91,15 +92,15 @@ attack("bounds: what the rule names is written, and nothing else", (stage) => {
     "one two",
     place.project,
     `wrote ${out}/a`,
-    "wrote /tmp/a",
+    `wrote /tmp/${name}`,
     "wrote /dev/shm/a",
     "wrote /dev/null",
     "status 7",
   ]);
   assert.equal(readFileSync(join(out, "a"), "utf8"), "x\n");
   // Its /tmp is nobody else's: neither the host's nor the next one's.
-  assert.equal(existsSync("/tmp/a"), false);
-  assert.equal(stage.tell("cat /tmp/a; echo $?", stage.bounds).stdout, "1\nstatus 0\n");
+  assert.equal(existsSync(join("/tmp", name)), false);
+  assert.equal(stage.tell(`cat /tmp/${name}; echo $?`, stage.bounds).stdout, "1\nstatus 0\n");
   const control = stage.tell(`echo x >${elsewhere}/a && echo wrote`, null);
   assert.equal(control.stdout, "wrote\nstatus 0\n");
 });
